@@ -1,0 +1,170 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+// Products of other packages, by the name they have in this file.
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let asyncHTTPClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
+let hummingbirdTesting: Target.Dependency = .product(name: "HummingbirdTesting", package: "hummingbird")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioHTTPTypesHTTP1: Target.Dependency = .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
+
+let package = Package(
+    name: "rollcall",
+    platforms: [.macOS(.v15)],
+    products: [
+        .library(name: "WireJSON", targets: ["WireJSON"]),
+        .library(name: "EvalProtocol", targets: ["EvalProtocol"]),
+        .library(name: "RolloutTracing", targets: ["RolloutTracing"]),
+        .library(name: "RolloutEnvironment", targets: ["RolloutEnvironment"]),
+        .library(name: "RolloutProcessor", targets: ["RolloutProcessor"]),
+        .library(name: "RolloutTesting", targets: ["RolloutTesting"]),
+        .executable(name: "rollcall", targets: ["rollcall"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // The vocabulary.
+        .target(name: "WireJSON", swiftSettings: settings),
+        .target(name: "EvalProtocol", dependencies: ["WireJSON"], swiftSettings: settings),
+
+        // What agents, environments and callers link.
+        .target(
+            name: "RolloutTracing",
+            dependencies: ["EvalProtocol", "WireJSON", logging, asyncHTTPClient, serviceLifecycle, nioCore, nioHTTP1],
+            swiftSettings: settings),
+        .target(
+            name: "RolloutEnvironment",
+            dependencies: [
+                "RolloutTracing", "EvalProtocol", "WireJSON", logging, asyncHTTPClient, hummingbird, httpTypes, nioCore,
+                nioHTTP1, serviceLifecycle, unixSignals,
+            ],
+            swiftSettings: settings),
+        .target(
+            name: "RolloutProcessor",
+            dependencies: ["RolloutTracing", "EvalProtocol", "WireJSON", logging, asyncHTTPClient, nioCore, nioHTTP1],
+            swiftSettings: settings),
+        .target(
+            name: "RolloutTesting",
+            dependencies: ["RolloutEnvironment", "RolloutTracing", "EvalProtocol", "WireJSON", logging],
+            swiftSettings: settings),
+
+        // The gateway.
+        .target(name: "TraceStore", dependencies: ["EvalProtocol", "WireJSON", logging], swiftSettings: settings),
+        .target(
+            name: "SQLiteTraceStore",
+            dependencies: ["TraceStore", "EvalProtocol", "WireJSON", logging, grdb],
+            swiftSettings: settings),
+        .target(
+            name: "ModelProxy",
+            dependencies: ["TraceStore", "EvalProtocol", "WireJSON", logging, nioCore, nioHTTP1, nioPosix, nioSSL],
+            swiftSettings: settings),
+        .target(
+            name: "TracingGateway",
+            dependencies: [
+                "ModelProxy", "TraceStore", "EvalProtocol", "WireJSON", logging, hummingbird, hummingbirdCore, httpTypes,
+                nioCore, nioHTTP1, nioHTTPTypesHTTP1, nioPosix, serviceLifecycle,
+            ],
+            swiftSettings: settings),
+
+        // The command line.
+        .executableTarget(
+            name: "rollcall",
+            dependencies: [
+                "TracingGateway", "SQLiteTraceStore", "ModelProxy", "TraceStore", "RolloutProcessor", "RolloutTracing",
+                "EvalProtocol", "WireJSON", argumentParser, logging, nioCore, nioPosix, serviceLifecycle, unixSignals,
+            ],
+            swiftSettings: settings),
+
+        // Examples see the public API alone.
+        .executableTarget(
+            name: "HelloEnvironment",
+            dependencies: ["RolloutEnvironment", argumentParser],
+            path: "Examples/HelloEnvironment",
+            packageAccess: false,
+            swiftSettings: settings),
+        .executableTarget(
+            name: "CalculatorEnvironment",
+            dependencies: ["RolloutEnvironment", "EvalProtocol", argumentParser],
+            path: "Examples/CalculatorEnvironment",
+            packageAccess: false,
+            swiftSettings: settings),
+
+        // Tests, fast ones first. `TestSupport` is what several of them share.
+        .target(
+            name: "TestSupport",
+            dependencies: ["EvalProtocol", "WireJSON", logging, asyncHTTPClient, nioCore, nioHTTP1, nioPosix],
+            path: "Tests/TestSupport",
+            swiftSettings: settings),
+        .testTarget(name: "WireJSONTests", dependencies: ["WireJSON", "TestSupport"], swiftSettings: settings),
+        .testTarget(name: "EvalProtocolTests", dependencies: ["EvalProtocol", "WireJSON", "TestSupport"], resources: [.copy("payload_vectors.json")], swiftSettings: settings),
+        .testTarget(
+            name: "TraceStoreTests",
+            dependencies: ["TraceStore", "SQLiteTraceStore", "EvalProtocol", "WireJSON", "TestSupport", grdb],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ModelProxyTests",
+            dependencies: [
+                "ModelProxy", "TraceStore", "EvalProtocol", "WireJSON", "TestSupport", nioCore, nioHTTP1, nioPosix,
+                nioEmbedded,
+            ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "RolloutTracingTests",
+            dependencies: ["RolloutTracing", "EvalProtocol", "WireJSON", "TestSupport", logging, asyncHTTPClient],
+            swiftSettings: settings),
+        .testTarget(
+            name: "RolloutEnvironmentTests",
+            dependencies: [
+                "RolloutEnvironment", "RolloutTesting", "RolloutTracing", "EvalProtocol", "WireJSON", "TestSupport",
+                logging, asyncHTTPClient, hummingbird, hummingbirdTesting,
+            ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "RolloutProcessorTests",
+            dependencies: ["RolloutProcessor", "RolloutTracing", "EvalProtocol", "WireJSON", "TestSupport", logging, asyncHTTPClient],
+            swiftSettings: settings),
+        .testTarget(
+            name: "TracingGatewayTests",
+            dependencies: [
+                "TracingGateway", "SQLiteTraceStore", "ModelProxy", "TraceStore", "EvalProtocol", "WireJSON", "TestSupport",
+                logging, asyncHTTPClient, hummingbird, nioCore, nioHTTP1,
+            ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "IntegrationTests",
+            dependencies: [
+                "RolloutProcessor", "RolloutEnvironment", "RolloutTracing", "TracingGateway", "SQLiteTraceStore", "TraceStore",
+                "EvalProtocol", "WireJSON", "TestSupport", logging, asyncHTTPClient, nioCore, nioHTTP1,
+            ],
+            swiftSettings: settings),
+    ],
+    swiftLanguageModes: [.v6]
+)

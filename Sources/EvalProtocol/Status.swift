@@ -1,0 +1,40 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+public import WireJSON
+
+/// A structured status after AIP-193: a code, a sentence for people, and details for programs.
+public struct Status: Sendable, Hashable {
+    public var code: StatusCode
+    public var message: String
+    /// Objects in the style of google.rpc, each with an `@type`.
+    public var details: [JSONValue]
+
+    public init(code: StatusCode, message: String, details: [JSONValue] = []) {
+        self.code = code
+        self.message = message
+        self.details = details
+    }
+
+    public var isTerminal: Bool { code.isTerminal }
+    public var isSuccess: Bool { code.isSuccess }
+}
+
+extension Status: JSONConvertible {
+    /// Reads a status; a missing or null message is empty, missing or null details are none.
+    public init(from reader: JSONReader) throws(JSONDecodingError) {
+        _ = try reader.object()
+        guard let code = StatusCode(rawValue: try reader["code"].int()) else {
+            throw reader["code"].error(expected: "one of the codes 0 to 16 and 100 to 103")
+        }
+        self.code = code
+        message = try reader["message"].present?.string() ?? ""
+        details = []
+        for detail in try reader["details"].present?.elements() ?? [] {
+            details.append(.object(try detail.object()))
+        }
+    }
+
+    public var json: JSONValue {
+        ["code": .number(code.rawValue), "message": .string(message), "details": .array(details)]
+    }
+}
