@@ -1,0 +1,62 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+package import EvalProtocol
+
+/// What is known of a rollout: its ids, its attempts, and their statuses.
+///
+/// A value without I/O; the rules stand in `RolloutState+Rules.swift`.
+package struct RolloutState: Sendable, Hashable {
+    package var invocationID: String?
+    package var experimentID: String?
+    package var runID: String?
+    package var rowID: String?
+    /// In the order they were opened; empty for a rollout whose lines and calls name no attempt.
+    package var attempts: [Attempt] = []
+    /// The status of a rollout without attempts.
+    package var untaggedStatus: CurrentStatus?
+
+    package init() {}
+
+    /// One execution of the rollout.
+    package struct Attempt: Sendable, Hashable {
+        /// From 1 on, in the order they were opened.
+        package var number: Int
+        package var name: String
+        package var status: CurrentStatus?
+        /// When it was opened, in microseconds since 1970.
+        package var openedAt: Int64
+
+        package init(number: Int, name: String, status: CurrentStatus? = nil, openedAt: Int64) {
+            self.number = number
+            self.name = name
+            self.status = status
+            self.openedAt = openedAt
+        }
+    }
+
+    /// The line that set a status.
+    package struct CurrentStatus: Sendable, Hashable {
+        package var code: StatusCode
+        /// The status as it was posted, JSON.
+        package var status: [UInt8]
+        /// The line's extras as they were posted, JSON.
+        package var extras: [UInt8]?
+        /// The line's id.
+        package var logID: Int64
+        /// The line's `extras.timestamp`, in microseconds since 1970.
+        package var sentAt: Int64?
+
+        package init(code: StatusCode, status: [UInt8], extras: [UInt8]?, logID: Int64, sentAt: Int64?) {
+            self.code = code
+            self.status = status
+            self.extras = extras
+            self.logID = logID
+            self.sentAt = sentAt
+        }
+    }
+
+    package var newestAttempt: Attempt? { attempts.last }
+
+    /// The rollout's status: that of its newest attempt.
+    package var status: CurrentStatus? { attempts.isEmpty ? untaggedStatus : attempts[attempts.count - 1].status }
+}
