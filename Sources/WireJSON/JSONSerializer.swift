@@ -40,14 +40,29 @@ extension JSONString {
     func append(to bytes: inout [UInt8]) {
         bytes.append(UInt8(ascii: "\""))
         if let codeUnits {
-            appendUnits(codeUnits, to: &bytes)
+            Self.append(codeUnits, to: &bytes)
         } else {
-            for byte in text.utf8 { Self.appendEscaped(byte, to: &bytes) }
+            Self.append(text, to: &bytes)
         }
         bytes.append(UInt8(ascii: "\""))
     }
 
-    private func appendUnits(_ units: [UInt16], to bytes: inout [UInt8]) {
+    private static func append(_ text: String, to bytes: inout [UInt8]) {
+        var text = text
+        text.withUTF8 { utf8 in
+            var start = 0
+            for index in 0..<utf8.count {
+                let byte = utf8[index]
+                guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else { continue }
+                bytes.append(contentsOf: utf8[start..<index])
+                appendEscape(of: byte, to: &bytes)
+                start = index + 1
+            }
+            bytes.append(contentsOf: utf8[start...])
+        }
+    }
+
+    private static func append(_ units: [UInt16], to bytes: inout [UInt8]) {
         var decoder = UTF16()
         var iterator = units.makeIterator()
         var consumed = 0
@@ -55,31 +70,30 @@ extension JSONString {
             switch decoder.decode(&iterator) {
             case .scalarValue(let scalar):
                 consumed += UTF16.width(scalar)
-                for byte in String(Character(scalar)).utf8 { Self.appendEscaped(byte, to: &bytes) }
+                append(String(Character(scalar)), to: &bytes)
             case .error:
-                Self.appendUnicodeEscape(units[consumed], to: &bytes)
+                appendUnicodeEscape(units[consumed], to: &bytes)
                 consumed += 1
             case .emptyInput: return
             }
         }
     }
 
-    private static func appendEscaped(_ byte: UInt8, to bytes: inout [UInt8]) {
+    private static func appendEscape(of byte: UInt8, to bytes: inout [UInt8]) {
         switch byte {
         case UInt8(ascii: "\""): bytes.append(contentsOf: #"\""#.utf8)
         case UInt8(ascii: "\\"): bytes.append(contentsOf: #"\\"#.utf8)
         case 0x0A: bytes.append(contentsOf: #"\n"#.utf8)
         case 0x0D: bytes.append(contentsOf: #"\r"#.utf8)
         case 0x09: bytes.append(contentsOf: #"\t"#.utf8)
-        case 0..<0x20: appendUnicodeEscape(UInt16(byte), to: &bytes)
-        default: bytes.append(byte)
+        default: appendUnicodeEscape(UInt16(byte), to: &bytes)
         }
     }
 
     private static func appendUnicodeEscape(_ unit: UInt16, to bytes: inout [UInt8]) {
         bytes.append(contentsOf: #"\u"#.utf8)
-        for shift in [12, 8, 4, 0] {
-            let digit = UInt8((unit >> UInt16(shift)) & 0xF)
+        for shift: UInt16 in [12, 8, 4, 0] {
+            let digit = UInt8((unit >> shift) & 0xF)
             bytes.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
         }
     }

@@ -1,13 +1,16 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
 /// A JSON string, which unlike a `String` can hold lone surrogates (JavaScript sends them).
-public struct JSONString: Sendable, Hashable, ExpressibleByStringLiteral, CustomStringConvertible {
+///
+/// Two strings are equal when they hold the same code units, unlike `String`s, of which `é` has two equal forms.
+public struct JSONString: Sendable, ExpressibleByStringLiteral, CustomStringConvertible {
     /// The text, with U+FFFD for every lone surrogate.
     public let text: String
 
     /// The UTF-16 code units, only when there is a lone surrogate among them.
     let codeUnits: [UInt16]?
 
+    /// Makes a string of a text.
     public init(_ text: String) {
         self.text = text
         codeUnits = nil
@@ -25,4 +28,19 @@ public struct JSONString: Sendable, Hashable, ExpressibleByStringLiteral, Custom
     public var hasLoneSurrogate: Bool { codeUnits != nil }
 
     public var description: String { text }
+
+    /// Whether ``text`` is `other`, code unit for code unit.
+    @inline(__always)
+    func hasText(_ other: String) -> Bool {
+        // The comparison of strings is the quick one, and nearly always the one that says no.
+        text.utf8.count == other.utf8.count && text == other && text.utf8.elementsEqual(other.utf8)
+    }
+}
+
+extension JSONString: Hashable {
+    public static func == (left: JSONString, right: JSONString) -> Bool {
+        left.hasText(right.text) && left.codeUnits == right.codeUnits
+    }
+
+    public func hash(into hasher: inout Hasher) { hasher.combine(text) }
 }
