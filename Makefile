@@ -1,0 +1,28 @@
+# Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test format lint docs bench clean
+
+help:   ## what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo:   ## builds, fetches a small real model, runs 20 rollouts, shows what happened
+	@scripts/demo.sh
+
+test:   ## all tests: unit, integration, interop with the Python package
+	@scripts/test.sh
+
+format: ## formats the Swift sources in place
+	@scripts/format.sh
+
+lint:   ## checks format and style, and that nothing is tracked that should not be
+	@scripts/lint.sh
+
+docs:   ## builds the documentation of the public modules into .build/docs; warnings are errors
+	@scripts/docs.sh
+
+bench:  ## compares the gateway with nginx and a direct connection, measures stored bytes
+	@scripts/bench.sh
+
+clean:  ## removes builds, the Python environment and the model
+	rm -rf .build .cache

@@ -1,0 +1,146 @@
+# Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+"""An upstream that answers chat completions by rule, streamed and not, and remembers what it was asked.
+
+The model's name is the rule:
+
+    echo        answers `echo N: TEXT`, with N the number of user messages and TEXT the last one's
+    tools       calls the first tool with {"a": 6, "b": 7}, then answers with what the tool gave
+    tokens      as echo, with token ids and logprobs of prompt and answer
+    status-NNN  refuses with that HTTP status
+"""
+
+import json
+import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+def text_of(content) -> str:
+    if isinstance(content, list):
+        return "".join(part.get("text", "") for part in content)
+    return content or ""
+
+
+def answer_for(body: dict) -> tuple[dict, str]:
+    """The assistant's message and the finish reason."""
+    messages = body["messages"]
+    if body["model"].endswith("tools") and body.get("tools"):
+        if messages[-1]["role"] != "tool":
+            name = body["tools"][0]["function"]["name"]
+            call = {
+                "id": f"call_{len(messages)}",
+                "type": "function",
+                "function": {"name": name, "arguments": '{"a": 6, "b": 7}'},
+            }
+            return {"role": "assistant", "content": None, "tool_calls": [call]}, "tool_calls"
+        return {"role": "assistant", "content": f"the tool says {messages[-1]['content']}"}, "stop"
+    asked = [message for message in messages if message["role"] == "user"]
+    text = text_of(asked[-1]["content"]) if asked else ""
+    return {"role": "assistant", "content": f"echo {len(asked)}: {text}"}, "stop"
+
+
+def pieces(text: str) -> list[str]:
+    return re.findall(r"\s*\S+|\s+$", text)
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def do_POST(self):
+        raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = json.loads(raw)
+        self.server.requests.append({"path": self.path, "headers": dict(self.headers), "body": body, "raw": raw})
+        refused = re.search(r"status-(\d{3})$", body["model"])
+        nulls = [key for message in body["messages"] for key, value in message.items() if value is None and key != "content"]
+        if refused:
+            self.refuse(int(refused[1]), "refused by rule")
+        elif nulls:
+            self.refuse(500, f"type must be string, but is null: {nulls[0]}")
+        elif body.get("stream"):
+            self.stream(body)
+        else:
+            self.complete(body)
+
+    def refuse(self, code: int, message: str):
+        self.send(code, {"error": {"message": message, "type": "scripted", "param": None, "code": str(code)}})
+
+    def send(self, code: int, value: dict):
+        data = json.dumps(value).encode()
+        self.send_response(code)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def usage(self, body: dict, message: dict) -> dict:
+        prompt = sum(len(pieces(text_of(one.get("content")))) for one in body["messages"])
+        answer = max(1, len(pieces(message.get("content") or "")))
+        return {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
+
+    def logprobs(self, texts: list[str]) -> dict:
+        return {"content": [{"token": text, "logprob": -0.5, "token_id": 100 + i} for i, text in enumerate(texts)]}
+
+    def complete(self, body: dict):
+        message, reason = answer_for(body)
+        choice = {"index": 0, "message": message, "finish_reason": reason}
+        answer = {
+            "id": "scripted", "object": "chat.completion", "created": 1, "model": body["model"],
+            "choices": [choice], "usage": self.usage(body, message),
+        }
+        if body["model"].endswith("tokens"):
+            choice["logprobs"] = self.logprobs(pieces(message["content"]))
+            answer["prompt_token_ids"] = [1, 2, 3]
+        self.send(200, answer)
+
+    def stream(self, body: dict):
+        message, reason = answer_for(body)
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        tokens = body["model"].endswith("tokens")
+        first = {"role": "assistant", "content": ""}
+        self.event(body, first, **({"prompt_token_ids": [1, 2, 3]} if tokens else {}))
+        for index, piece in enumerate(pieces(message.get("content") or "")):
+            extra = {"logprobs": {"content": [self.logprobs([piece])["content"][0] | {"token_id": 100 + index}]}} if tokens else {}
+            self.event(body, {"content": piece}, choice_extra=extra)
+        for index, call in enumerate(message.get("tool_calls") or []):
+            head = call | {"index": index, "function": {"name": call["function"]["name"], "arguments": ""}}
+            self.event(body, {"tool_calls": [head]})
+            for part in re.findall(r".{1,5}", call["function"]["arguments"]):
+                self.event(body, {"tool_calls": [{"index": index, "function": {"arguments": part}}]})
+        self.event(body, {}, reason=reason)
+        if (body.get("stream_options") or {}).get("include_usage"):
+            self.event(body, None, usage=self.usage(body, message))
+        self.chunk(b"data: [DONE]\n\n")
+        self.wfile.write(b"0\r\n\r\n")
+
+    def event(self, body: dict, delta, reason=None, choice_extra={}, **extra):
+        choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": reason, **choice_extra}]
+        value = {"id": "scripted", "object": "chat.completion.chunk", "created": 1, "model": body["model"], "choices": choices, **extra}
+        self.chunk(b"data: " + json.dumps(value).encode() + b"\n\n")
+
+    def chunk(self, data: bytes):
+        self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+        self.wfile.flush()
+
+
+class ScriptedModel(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, port: int = 0):
+        super().__init__(("127.0.0.1", port), Handler)
+        self.requests: list[dict] = []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/v1"
+
+    def requests_of(self, rollout_text: str) -> list[dict]:
+        """The requests whose body mentions the text."""
+        return [one for one in self.requests if rollout_text in one["raw"].decode()]
