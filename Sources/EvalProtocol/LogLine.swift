@@ -23,6 +23,20 @@ public struct LogLine: Sendable, Hashable {
         self.status = status
         self.extras = extras
     }
+}
+
+extension LogLine: JSONConvertible {
+    /// Reads a line as a gateway shows it. A status without a usable code counts as none.
+    public init(from reader: JSONReader) throws(JSONDecodingError) {
+        _ = try reader.object()
+        program = try reader["program"].present?.string() ?? LogLine.defaultProgram
+        message = try reader["message"].present?.string() ?? ""
+        tags = []
+        for tag in try reader["tags"].present?.elements() ?? [] { tags.append(try tag.string()) }
+        let status = reader["status"]
+        self.status = status["code"].isAbsent ? nil : try? Status(from: status)
+        extras = try reader["extras"].present?.object() ?? [:]
+    }
 
     public var json: JSONValue {
         [

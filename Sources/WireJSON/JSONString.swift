@@ -5,10 +5,10 @@
 /// Two strings are equal when they hold the same code units, unlike `String`s, of which `é` has two equal forms.
 public struct JSONString: Sendable, ExpressibleByStringLiteral, CustomStringConvertible {
     /// The text, with U+FFFD for every lone surrogate.
-    public let text: String
+    public private(set) var text: String
 
     /// The UTF-16 code units, only when there is a lone surrogate among them.
-    let codeUnits: [UInt16]?
+    private(set) var codeUnits: [UInt16]?
 
     /// Makes a string of a text.
     public init(_ text: String) {
@@ -28,6 +28,15 @@ public struct JSONString: Sendable, ExpressibleByStringLiteral, CustomStringConv
     public var hasLoneSurrogate: Bool { codeUnits != nil }
 
     public var description: String { text }
+
+    /// Appends another string. Two halves of a surrogate pair that meet become the character they stand for.
+    public mutating func append(_ other: JSONString) {
+        if codeUnits == nil, other.codeUnits == nil {
+            text += other.text
+        } else {
+            self = JSONString(utf16: (codeUnits ?? Array(text.utf16)) + (other.codeUnits ?? Array(other.text.utf16)))
+        }
+    }
 
     /// Whether ``text`` is `other`, code unit for code unit.
     @inline(__always)
