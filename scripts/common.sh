@@ -10,7 +10,7 @@ mkdir -p "$CACHE"
 cd "$ROOT"
 
 # The one build configuration: build, tests and demo share it, so nothing is compiled twice.
-SWIFT_FLAGS=(-c release)
+SWIFT_FLAGS=(-c release -debug-info-format none)
 
 say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
 fail() { printf '\033[31merror:\033[0m %s\n' "$*" >&2; exit 1; }
