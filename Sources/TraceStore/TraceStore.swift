@@ -16,8 +16,11 @@ package protocol TraceStore: Sendable {
     /// The state of a rollout, `nil` when nothing is known of it. One indexed read.
     func state(of rollout: RolloutKey) async throws -> RolloutState?
 
-    /// The states of all rollouts that match, oldest first.
-    func states(matching filter: RolloutFilter, account: Account) async throws -> [(RolloutKey, RolloutState)]
+    /// The states of rollouts that match, in the order they became known, at most `limit` after the `cursor` of the
+    /// page before.
+    func states(
+        matching filter: RolloutFilter, account: Account, after cursor: Int64?, limit: Int
+    ) async throws -> RolloutStates
 
     /// Log lines that match, newest first.
     func logs(_ query: LogQuery) async throws -> [StoredLog]
@@ -31,16 +34,20 @@ package protocol TraceStore: Sendable {
     /// Everything that a rollout's page shows, `nil` when nothing is known of it.
     func page(of rollout: RolloutKey) async throws -> RolloutPage?
 
-    /// Status events after `sequence`, oldest first, at most `limit`; `nil` when `sequence` is unknown, newer than
-    /// the newest or older than what is kept.
-    func events(after sequence: Int64, limit: Int, account: Account) async throws -> [StatusEvent]?
+    /// Status events of all accounts after `sequence`, oldest first, at most `limit`; `nil` when `sequence` is unknown,
+    /// newer than the newest or older than what is kept.
+    func events(after sequence: Int64, limit: Int) async throws -> [StatusEvent]?
 
     /// The sequence of the newest event, 0 before the first.
     func newestEvent() async throws -> Int64
 
-    /// Whether the store can be written to: throws when not.
-    func check() async throws
+    /// Whether the store takes writes again after it did not: throws while it does not. On the writer's thread.
+    func probe() throws(StoreError)
 
+    /// Nothing has come for a while: time for housekeeping. On the writer's thread.
+    func rest()
+
+    /// On the writer's thread or after it has ended.
     func close() throws(StoreError)
 }
 
@@ -48,7 +55,7 @@ package protocol TraceStore: Sendable {
 package struct CommittedBatch: Sendable {
     /// One for each record, in order.
     package var outcomes: [RecordOutcome]
-    /// The new states of the rollouts that the batch touched.
+    /// The new states of the rollouts that the batch changed.
     package var states: [(RolloutKey, RolloutState)]
     /// The status changes to tell subscribers, in commit order.
     package var events: [StatusEvent]
@@ -57,5 +64,17 @@ package struct CommittedBatch: Sendable {
         self.outcomes = outcomes
         self.states = states
         self.events = events
+    }
+}
+
+/// One page of rollouts.
+package struct RolloutStates: Sendable {
+    package var states: [(rollout: RolloutKey, state: RolloutState)]
+    /// What the next page comes after; `nil` on the last page.
+    package var next: Int64?
+
+    package init(states: [(rollout: RolloutKey, state: RolloutState)], next: Int64?) {
+        self.states = states
+        self.next = next
     }
 }

@@ -1,7 +1,5 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
-package import EvalProtocol
-
 /// Which recorded calls.
 package struct CallQuery: Sendable {
     package var account: Account

@@ -1,7 +1,5 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
-package import EvalProtocol
-
 /// Which log lines.
 package struct LogQuery: Sendable {
     package var account: Account

@@ -20,11 +20,11 @@ package struct RolloutFilter: Sendable, Hashable {
         experimentIDs.isEmpty && runIDs.isEmpty && invocationIDs.isEmpty && rolloutIDs.isEmpty
     }
 
-    package func matches(_ rolloutID: String, _ state: RolloutState) -> Bool {
+    package func matches(_ rolloutID: String, _ ids: RolloutIDs) -> Bool {
         func holds(_ wanted: [String], _ id: String?) -> Bool {
             wanted.isEmpty || id.map(wanted.contains) ?? false
         }
-        return holds(rolloutIDs, rolloutID) && holds(experimentIDs, state.experimentID)
-            && holds(runIDs, state.runID) && holds(invocationIDs, state.invocationID)
+        return holds(rolloutIDs, rolloutID) && holds(experimentIDs, ids.experimentID)
+            && holds(runIDs, ids.runID) && holds(invocationIDs, ids.invocationID)
     }
 }

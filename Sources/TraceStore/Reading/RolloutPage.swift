@@ -5,6 +5,9 @@ package import EvalProtocol
 /// What a rollout's page shows besides its state.
 package struct RolloutPage: Sendable {
     package var state: RolloutState
+    /// Calls that began, and calls that passed without a record, since the gateway's start; the ledger fills them in.
+    package var startedCalls = 0
+    package var unrecordedCalls = 0
     package var recordedCalls: Int
     package var failedCalls: Int
     package var cutCalls: Int

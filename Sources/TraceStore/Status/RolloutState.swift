@@ -6,10 +6,9 @@ package import EvalProtocol
 ///
 /// A value without I/O; the rules stand in `RolloutState+Rules.swift`.
 package struct RolloutState: Sendable, Hashable {
-    package var invocationID: String?
-    package var experimentID: String?
-    package var runID: String?
-    package var rowID: String?
+    package var ids = RolloutIDs()
+    /// What the rollout was registered with, `nil` when it was not. Other ids in another registration conflict.
+    package var registeredIDs: RolloutIDs?
     /// In the order they were opened; empty for a rollout whose lines and calls name no attempt.
     package var attempts: [Attempt] = []
     /// The status of a rollout without attempts.
@@ -53,10 +52,17 @@ package struct RolloutState: Sendable, Hashable {
             self.logID = logID
             self.sentAt = sentAt
         }
+
+        package var byteCount: Int { status.count + (extras?.count ?? 0) + 64 }
     }
 
     package var newestAttempt: Attempt? { attempts.last }
 
     /// The rollout's status: that of its newest attempt.
     package var status: CurrentStatus? { attempts.isEmpty ? untaggedStatus : attempts[attempts.count - 1].status }
+
+    /// Roughly the memory it holds.
+    package var byteCount: Int {
+        attempts.reduce(512 + (untaggedStatus?.byteCount ?? 0)) { $0 + 128 + ($1.status?.byteCount ?? 0) }
+    }
 }

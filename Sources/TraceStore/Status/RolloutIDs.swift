@@ -1,0 +1,38 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+package import EvalProtocol
+
+/// What a rollout belongs to, as far as it is known. An empty id is an unknown one.
+package struct RolloutIDs: Sendable, Hashable {
+    package var invocationID: String?
+    package var experimentID: String?
+    package var runID: String?
+    package var rowID: String?
+
+    package init(
+        invocationID: String? = nil, experimentID: String? = nil, runID: String? = nil, rowID: String? = nil
+    ) {
+        self.invocationID = Self.known(invocationID)
+        self.experimentID = Self.known(experimentID)
+        self.runID = Self.known(runID)
+        self.rowID = Self.known(rowID)
+    }
+
+    package init(_ metadata: RolloutMetadata) {
+        self.init(
+            invocationID: metadata.invocationID, experimentID: metadata.experimentID, runID: metadata.runID,
+            rowID: metadata.rowID)
+    }
+
+    /// Takes over what `newer` knows; whether that changed anything.
+    package mutating func merge(_ newer: RolloutIDs) -> Bool {
+        let before = self
+        invocationID = newer.invocationID ?? invocationID
+        experimentID = newer.experimentID ?? experimentID
+        runID = newer.runID ?? runID
+        rowID = newer.rowID ?? rowID
+        return self != before
+    }
+
+    private static func known(_ id: String?) -> String? { id.flatMap { $0.isEmpty ? nil : $0 } }
+}

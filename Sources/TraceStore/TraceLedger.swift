@@ -1,0 +1,163 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+package import Logging
+import Synchronization
+
+/// A store with its writer, its status board and its event feed: what the rest of the gateway talks to.
+package final class TraceLedger: Sendable {
+    package struct Configuration: Sendable {
+        package var writer = TraceWriter.Limits()
+        /// How long a caller waits for a commit before it answers that nothing was recorded.
+        package var commitTimeout: Duration = .seconds(10)
+        /// What the status board keeps in memory.
+        package var maximumRollouts = 65_536
+        package var maximumRolloutBytes = 64 << 20
+        /// What the event feed keeps in memory.
+        package var maximumEvents = 8_192
+        package var maximumEventBytes = 32 << 20
+
+        package init() {}
+    }
+
+    package let configuration: Configuration
+    private let store: any TraceStore
+    private let writer: TraceWriter
+    private let board: StatusBoard
+    private let feed: EventFeed
+    private let counts: Mutex<BoundedCache<RolloutKey, CallCounts>>
+    private let logger: Logger
+
+    private struct CallCounts: Sendable {
+        var started = 0
+        var unrecorded = 0
+    }
+
+    package init(store: any TraceStore, configuration: Configuration = .init(), logger: Logger) {
+        self.store = store
+        self.configuration = configuration
+        self.logger = logger
+        let board = StatusBoard(
+            maximumRollouts: configuration.maximumRollouts, maximumBytes: configuration.maximumRolloutBytes
+        ) { try await store.state(of: $0) }
+        let feed = EventFeed(
+            maximumEvents: configuration.maximumEvents, maximumBytes: configuration.maximumEventBytes)
+        self.board = board
+        self.feed = feed
+        counts = Mutex(BoundedCache(maximumCount: configuration.maximumRollouts))
+        writer = TraceWriter(store: store, limits: configuration.writer, logger: logger) { batch in
+            board.publish(batch.states)
+            feed.publish(batch.events)
+        }
+    }
+
+    // MARK: Writing
+
+    /// Whether records can be committed, or why not.
+    package var health: StoreHealth { writer.health }
+
+    /// Room for one record; `nil` when there is none or the store is unhealthy.
+    package func reserve(bytes: Int) -> Reservation? { writer.reserve(bytes: bytes) }
+
+    /// Queues a record. `done` is called on the writer's thread once the record is durable and what it changed can be
+    /// seen; it must not block.
+    package func submit(
+        _ record: StoreRecord, _ reservation: consuming Reservation,
+        done: @escaping @Sendable (Result<RecordOutcome, StoreError>) -> Void
+    ) {
+        writer.submit(record, reservation, done: done)
+    }
+
+    /// Commits records in order and tells what became of each.
+    ///
+    /// A record that finds no room fails with `unavailable`, the others are committed all the same. Throws when none
+    /// finds room, and when the commit takes longer than ``Configuration/commitTimeout``.
+    package func commit(_ records: [StoreRecord]) async throws -> [Result<RecordOutcome, StoreError>] {
+        guard !records.isEmpty else { return [] }
+        let group = CommitGroup(count: records.count)
+        var admitted = 0
+        for (index, record) in records.enumerated() {
+            if let reservation = writer.reserve(bytes: record.byteCount, countless: record.decidesStatus) {
+                admitted += 1
+                writer.submit(record, reservation) { group.complete(index, $0) }
+            } else {
+                group.complete(index, .failure(noRoom))
+            }
+        }
+        if admitted == 0 { throw noRoom }
+        return try await group.results(within: configuration.commitTimeout)
+    }
+
+    private var noRoom: StoreError {
+        switch health {
+        case .healthy: StoreError(.unavailable, "too many records wait to be stored; send the request again later")
+        case .unhealthy(let reason): StoreError(.unavailable, reason)
+        }
+    }
+
+    /// Counts a call that begins.
+    ///
+    /// - Parameter recorded: Whether it will be recorded when it ends; models and embeddings are not.
+    package func callStarted(_ rollout: RolloutKey, recorded: Bool) {
+        counts.withLock { counts in
+            var count = counts.value(for: rollout) ?? CallCounts()
+            if recorded { count.started += 1 } else { count.unrecorded += 1 }
+            counts.set(count, for: rollout)
+        }
+    }
+
+    // MARK: Reading
+
+    /// What is known of a rollout, from memory or by one indexed read.
+    package func state(of rollout: RolloutKey) async throws -> RolloutState? { try await board.state(of: rollout) }
+
+    /// The state as soon as it fulfils the condition, or as it is when the time is over or the ledger finishes.
+    package func state(
+        of rollout: RolloutKey, waiting duration: Duration,
+        until condition: @escaping @Sendable (RolloutState?) -> Bool
+    ) async throws -> RolloutState? {
+        try await board.state(of: rollout, waiting: duration, until: condition)
+    }
+
+    /// Statuses of the matching rollouts: current ones and then new ones, or those after `sequence`.
+    package func subscribe(
+        _ filter: RolloutFilter, account: Account, after sequence: Int64? = nil
+    ) -> StatusSubscription {
+        StatusSubscription(filter: filter, account: account, resumption: sequence, feed: feed, store: store)
+    }
+
+    package func logs(_ query: LogQuery) async throws -> [StoredLog] { try await store.logs(query) }
+
+    package func calls(_ query: CallQuery) async throws -> [Int64] { try await store.calls(query) }
+
+    package func call(_ id: Int64, account: Account) async throws -> StoredCall? {
+        try await store.call(id, account: account)
+    }
+
+    package func page(of rollout: RolloutKey) async throws -> RolloutPage? {
+        guard var page = try await store.page(of: rollout) else { return nil }
+        let count = counts.withLock { $0.value(for: rollout) }
+        page.startedCalls = count?.started ?? 0
+        page.unrecordedCalls = count?.unrecorded ?? 0
+        return page
+    }
+
+    // MARK: The end
+
+    /// Commits what is waiting, ends subscriptions and waits, and closes the store.
+    package func finish() async {
+        await writer.finish()
+        feed.finish()
+        board.finish()
+        do throws(StoreError) {
+            try store.close()
+        } catch {
+            logger.error("The store did not close cleanly: \(error.description)")
+        }
+    }
+}
+
+extension StoreRecord {
+    fileprivate var decidesStatus: Bool {
+        if case .log(let log) = self { log.code != nil } else { false }
+    }
+}
