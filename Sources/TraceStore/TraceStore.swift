@@ -1,7 +1,5 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
-package import EvalProtocol
-
 /// The storage contract: commits batches in order, and reads back what was committed.
 ///
 /// One writer calls ``apply(_:)``, from one thread; the reads come from anywhere, at the same time, and never block

@@ -24,4 +24,25 @@ package struct RecordedRequest: Sendable {
         self.body = body
         self.parts = parts
     }
+
+    private static let maximumParts = 8192
+
+    /// Divides a body that ``JSONFields`` has read.
+    package init(body: [UInt8], fields: JSONFields) {
+        var ranges: [Range<Int>] = []
+        if let tools = fields.value(of: "tools", in: body.span), tools.count > 64 { ranges.append(tools) }
+        if let messages = fields.value(of: "messages", in: body.span) {
+            ranges += JSONElements.ranges(ofArrayAt: messages, in: body.span) ?? []
+        }
+        // So many parts are nobody's conversation, and would only fill the index.
+        if ranges.count > Self.maximumParts { ranges = [] }
+        ranges.sort { $0.lowerBound < $1.lowerBound }
+        self.init(body: body, parts: ranges.map { Part(range: $0, hash: Self.hash(body, $0)) })
+    }
+
+    private static func hash(_ body: [UInt8], _ range: Range<Int>) -> Int {
+        var hasher = Hasher()
+        body.withUnsafeBytes { hasher.combine(bytes: UnsafeRawBufferPointer(rebasing: $0[range])) }
+        return hasher.finalize()
+    }
 }
