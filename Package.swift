@@ -22,6 +22,7 @@ let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swi
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioHTTPTypesHTTP1: Target.Dependency = .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -82,9 +83,12 @@ let package = Package(
             name: "SQLiteTraceStore",
             dependencies: ["TraceStore", "EvalProtocol", "WireJSON", logging, grdb],
             swiftSettings: settings),
+        .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
         .target(
             name: "ModelProxy",
-            dependencies: ["TraceStore", "EvalProtocol", "WireJSON", logging, nioCore, nioHTTP1, nioPosix, nioSSL],
+            dependencies: [
+                "CZlib", "TraceStore", "EvalProtocol", "WireJSON", logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioTLS,
+            ],
             swiftSettings: settings),
         .target(
             name: "TracingGateway",
@@ -132,8 +136,8 @@ let package = Package(
         .testTarget(
             name: "ModelProxyTests",
             dependencies: [
-                "ModelProxy", "TraceStore", "EvalProtocol", "WireJSON", "TestSupport", nioCore, nioHTTP1, nioPosix,
-                nioEmbedded,
+                "CZlib", "ModelProxy", "TraceStore", "EvalProtocol", "WireJSON", "TestSupport", logging, nioCore,
+                nioEmbedded, nioHTTP1, nioPosix, nioSSL,
             ],
             swiftSettings: settings),
         .testTarget(

@@ -1,0 +1,119 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+/// Which upstreams a gateway calls, and which key each of them gets.
+package struct UpstreamRules: Sendable {
+    struct Rule: Sendable {
+        var url: UpstreamURL
+        /// The key that replaces the caller's, for this rule's origin only.
+        var key: String?
+    }
+
+    /// The upstream of paths without `encoded_base_url`.
+    let standard: Rule?
+    /// The upstreams that `encoded_base_url` may name besides ``standard``.
+    let allowed: [Rule]
+
+    /// - Parameters:
+    ///   - upstream: what an openai client would have as `base_url`; `nil` when calls must name theirs.
+    ///   - upstreamKey: the bearer key for that upstream's origin.
+    ///   - allowed: rules `ORIGIN[/PREFIX][=KEY_VARIABLE]`, where `:*` is any port and no port is the scheme's own.
+    ///   - environment: the environment variables, in which `KEY_VARIABLE` is looked up.
+    /// - Throws: ``ProxyConfigurationError`` naming the flag.
+    package init(
+        upstream: String?, upstreamKey: String? = nil, allowed: [String] = [], environment: [String: String] = [:]
+    ) throws(ProxyConfigurationError) {
+        if let upstream {
+            var base = upstream
+            while base.hasSuffix("/") { base.removeLast() }
+            if base.hasSuffix("/chat/completions") { base.removeLast("/chat/completions".count) }
+            standard = Rule(url: try Self.parse(base, flag: "--upstream", anyPort: false), key: upstreamKey)
+        } else {
+            standard = nil
+        }
+        var rules: [Rule] = []
+        for text in allowed {
+            let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            let url = try Self.parse(String(parts[0]), flag: "--allow-upstream", anyPort: true)
+            var key: String?
+            if parts.count == 2 {
+                guard let value = environment[String(parts[1])], !value.isEmpty else {
+                    throw ProxyConfigurationError(
+                        flag: "--allow-upstream",
+                        "the variable \(parts[1]) is not set; it is to hold the key of \(parts[0])")
+                }
+                key = value
+            }
+            rules.append(Rule(url: url, key: key))
+        }
+        self.allowed = rules
+    }
+
+    private static func parse(_ text: String, flag: String, anyPort: Bool) throws(ProxyConfigurationError) -> UpstreamURL {
+        do {
+            return try UpstreamURL(text, allowingAnyPort: anyPort)
+        } catch {
+            throw ProxyConfigurationError(
+                flag: flag, "\(text) is not usable: \(error.text); write for example http://localhost:8000/v1")
+        }
+    }
+
+    /// The upstream that a call goes to, or the answer that it gets instead.
+    ///
+    /// - Parameters:
+    ///   - baseURL: the decoded `encoded_base_url`; `nil` for the upstream of `--upstream`.
+    ///   - suffix: the API's part of the path, from its slash on, percent-encoded.
+    package func resolve(baseURL: String?, suffix: String) -> Result<UpstreamTarget, GatewayProblem> {
+        guard let baseURL else {
+            guard let standard, let origin = standard.url.origin else { return .failure(.noUpstream) }
+            return target(origin, base: standard.url.path, key: standard.key, suffix: suffix)
+        }
+        let url: UpstreamURL
+        do {
+            url = try UpstreamURL(baseURL)
+        } catch {
+            return .failure(.badRequest("encoded_base_url is not usable: \(error.text).", param: "encoded_base_url"))
+        }
+        guard let origin = url.origin, let rule = rule(for: url) else { return .failure(.upstreamNotAllowed(url)) }
+        var base = url.path
+        if base.hasSuffix("/chat/completions") { base.removeLast("/chat/completions".count) }
+        return target(origin, base: base, key: key(for: rule, origin), suffix: suffix)
+    }
+
+    private func target(
+        _ origin: UpstreamOrigin, base: String, key: String?, suffix: String
+    ) -> Result<UpstreamTarget, GatewayProblem> {
+        guard !UpstreamURL.leavesItsPlace(suffix) else {
+            return .failure(.badRequest("The path has a '.' or '..' segment; write it without."))
+        }
+        return .success(UpstreamTarget(origin: origin, path: base + suffix, key: key))
+    }
+
+    private func rule(for url: UpstreamURL) -> Rule? {
+        if let standard, standard.url.contains(url) { return standard }
+        return allowed.first { $0.url.contains(url) }
+    }
+
+    /// A rule's own key; without one, the key of `--upstream` where the origin is the same.
+    private func key(for rule: Rule, _ origin: UpstreamOrigin) -> String? {
+        rule.key ?? (standard?.url.origin == origin ? standard?.key : nil)
+    }
+
+    var needsTLS: Bool { standard?.url.isSecure == true || allowed.contains { $0.url.isSecure } }
+}
+
+/// The URL that a call goes to.
+package struct UpstreamTarget: Sendable, Hashable {
+    package var origin: UpstreamOrigin
+    /// From the first slash on, without query, percent-encoded.
+    package var path: String
+    /// The bearer key that replaces the caller's.
+    package var key: String?
+
+    package init(origin: UpstreamOrigin, path: String, key: String? = nil) {
+        self.origin = origin
+        self.path = path
+        self.key = key
+    }
+
+    package var url: String { origin.description + path }
+}
