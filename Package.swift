@@ -70,7 +70,9 @@ let package = Package(
             swiftSettings: settings),
         .target(
             name: "RolloutProcessor",
-            dependencies: ["RolloutTracing", "EvalProtocol", "WireJSON", logging, asyncHTTPClient, nioCore, nioHTTP1],
+            dependencies: [
+                "RolloutTracing", "EvalProtocol", "WireJSON", logging, asyncHTTPClient, nioCore, nioHTTP1, nioPosix,
+            ],
             swiftSettings: settings),
         .target(
             name: "RolloutTesting",
