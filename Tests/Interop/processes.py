@@ -99,7 +99,8 @@ class Gateway(Process):
     def __init__(self, upstream: str, *options: str, **environment: str):
         self.folder = tempfile.TemporaryDirectory(prefix="rollcall-store-")
         store = f"sqlite:{self.folder.name}/traces.sqlite"
-        command = [BIN / "rollcall", "gateway", "--port", "0", "--store", store, "--upstream", upstream, *options]
+        options = options if "--store" in options else ("--store", store, *options)
+        command = [BIN / "rollcall", "gateway", "--port", "0", "--upstream", upstream, *options]
         super().__init__("gateway", *command, **environment)
         port = self.line(r"https?://[^\s\"/]+:(\d+)")[1]
         self.url = f"http://localhost:{port}"

@@ -12,5 +12,6 @@ from eval_protocol.pytest import RemoteRolloutProcessor, evaluation_test
     passed_threshold=1.0,
 )
 def test_agent(row: EvaluationRow) -> EvaluationRow:
-    row.evaluation_result = EvaluateResult(score=1.0 if "France" in row.messages[-1].content else 0.0)
+    answer = row.last_assistant_message()
+    row.evaluation_result = EvaluateResult(score=1.0 if answer and "France" in answer.content else 0.0)
     return row
