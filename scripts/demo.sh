@@ -43,11 +43,9 @@ port=$(wait_for "$work/gateway.out" 'https?://[^ "/]+:[0-9]+' "${pids[-1]}" "the
 gateway="http://localhost$port"
 
 say "starting CalculatorEnvironment"
-port=$("$VENV/bin/python" -c 'import socket; s = socket.create_server(("127.0.0.1", 0)); print(s.getsockname()[1])')
-start environment "$environment" --host localhost --port "$port"
-url="http://127.0.0.1:$port"
-"$VENV/bin/python" scripts/await_health.py "$url/health" "${pids[-1]}" ||
-    { cat "$work/environment.out" "$work/environment.err" >&2; fail "CalculatorEnvironment did not come up"; }
+start environment "$environment" --host localhost --port 0
+port=$(wait_for "$work/environment.out" 'https?://[^ "/]+:[0-9]+' "${pids[-1]}" "CalculatorEnvironment" | grep -oE ':[0-9]+' | head -1)
+url="http://localhost$port"
 
 say "running 20 rollouts"
 dataset=Examples/CalculatorEnvironment/rows.jsonl

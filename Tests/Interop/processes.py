@@ -4,23 +4,15 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 BIN = Path(os.environ["ROLLCALL_BIN"])
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 def clean_environment(**extra: str) -> dict[str, str]:
@@ -72,15 +64,6 @@ class Process:
     def line(self, pattern: str) -> re.Match:
         return self.wait_until(lambda: re.search(pattern, self.text()), f"a line like {pattern!r}")
 
-    def healthy(self, url: str) -> None:
-        def answers() -> bool:
-            try:
-                return urllib.request.urlopen(url + "/health", timeout=5).status == 200
-            except (urllib.error.URLError, OSError):
-                return False
-
-        self.wait_until(answers, f"answer of {url}/health")
-
     def stop(self) -> int:
         if self.child.poll() is None:
             self.child.send_signal(signal.SIGTERM)
@@ -113,10 +96,9 @@ class Gateway(Process):
 
 class SwiftEnvironment(Process):
     def __init__(self, product: str, *options: str, **environment: str):
-        port = free_port()
-        super().__init__(product, BIN / product, "--host", "localhost", "--port", str(port), *options, **environment)
-        self.url = f"http://127.0.0.1:{port}"
-        self.healthy(self.url)
+        super().__init__(product, BIN / product, "--host", "localhost", "--port", "0", *options, **environment)
+        port = self.line(r"\"url\": *\"https?://[^\"]+:(\d+)\"")[1]
+        self.url = f"http://localhost:{port}"
 
 
 class PythonEnvironment(Process):
