@@ -1,0 +1,35 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+public import WireJSON
+
+/// What an agent asks of one model call beyond the rollout's `completion_params`, and over them.
+public struct CompletionOptions: Sendable, Hashable {
+    public var temperature: Double?
+    /// The most tokens the answer may have.
+    public var maximumTokens: Int?
+    /// The form of the answer, see ``jsonSchema(_:name:)``.
+    public var responseFormat: JSONObject?
+    /// `"auto"`, `"none"`, `"required"`, or an object that names a function.
+    public var toolChoice: JSONValue?
+    /// Members of the request's body that have no name here.
+    public var additional: JSONObject
+
+    public init(
+        temperature: Double? = nil, maximumTokens: Int? = nil, responseFormat: JSONObject? = nil,
+        toolChoice: JSONValue? = nil, additional: JSONObject = [:]
+    ) {
+        self.temperature = temperature
+        self.maximumTokens = maximumTokens
+        self.responseFormat = responseFormat
+        self.toolChoice = toolChoice
+        self.additional = additional
+    }
+
+    /// A response format that holds the answer to a JSON schema.
+    public static func jsonSchema(_ schema: JSONObject, name: String) -> JSONObject {
+        [
+            "type": "json_schema",
+            "json_schema": ["name": .string(name), "strict": true, "schema": .object(schema)],
+        ]
+    }
+}

@@ -1,0 +1,40 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import AsyncHTTPClient
+import NIOCore
+import NIOHTTP1
+import WireJSON
+
+/// Model calls over HTTP.
+struct HTTPModelTransport: ModelTransport {
+    let client: HTTPClient
+    /// For the whole exchange.
+    let timeout: Duration
+
+    func send(_ request: ModelRequest) async throws -> ModelResponse {
+        var outgoing = HTTPClientRequest(url: request.url)
+        outgoing.method = .POST
+        for header in request.headers { outgoing.headers.replaceOrAdd(name: header.name, value: header.value) }
+        outgoing.body = .bytes(ByteBuffer(bytes: JSONValue.object(request.body).serialized()))
+        let answer = try await client.execute(outgoing, timeout: TimeAmount(timeout))
+        return ModelResponse(
+            status: Int(answer.status.code),
+            headers: answer.headers.map { ($0.name.lowercased(), $0.value) },
+            body: answer.body.map { @Sendable buffer in [UInt8](buffer.readableBytesView) })
+    }
+
+    /// A client for calls of many rollouts to few servers.
+    static func makeClient(_ configuration: RolloutEnvironment.Configuration) -> HTTPClient {
+        var settings = HTTPClient.Configuration()
+        settings.timeout.connect = .seconds(5)
+        settings.redirectConfiguration = .disallow
+        settings.httpVersion = .http1Only
+        // Servers close idle connections after five seconds; ours go first.
+        settings.connectionPool.idleTimeout = .seconds(4)
+        settings.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit =
+            min(512, max(8, configuration.maximumConcurrentRollouts))
+        // A refused connection is an answer; repeating calls is the model client's business.
+        settings.connectionPool.retryConnectionEstablishment = false
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: settings)
+    }
+}

@@ -1,0 +1,50 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+public import EvalProtocol
+
+/// A model call that failed, with the status that the rollout gets if the agent lets it through.
+public struct ModelError: RolloutFailure, CustomStringConvertible {
+    public let reason: FailureReason
+    /// One sentence: what happened, at which server, what to do. Never holds a key.
+    public let message: String
+    /// The HTTP status of the answer, if there was one.
+    public let httpStatus: Int?
+    /// How long the server asked to be left alone.
+    public let retryAfter: Duration?
+    /// Whether the same call may succeed when repeated.
+    public let isTransient: Bool
+
+    package init(
+        _ reason: FailureReason, _ message: String, httpStatus: Int? = nil, retryAfter: Duration? = nil,
+        isTransient: Bool = false
+    ) {
+        self.reason = reason
+        self.message = message
+        self.httpStatus = httpStatus
+        self.retryAfter = retryAfter
+        self.isTransient = isTransient
+    }
+
+    public var status: Status {
+        reason.status(message, metadata: httpStatus.map { [("http_status", String($0))] } ?? [])
+    }
+
+    public var description: String { message }
+}
+
+extension FailureReason {
+    /// The reason for a model server's answer with this HTTP status.
+    package init(modelHTTPStatus status: Int) {
+        self =
+            switch status {
+            case 400, 422: .modelRequestRejected
+            case 401: .modelKeyRefused
+            case 403: .modelAccessDenied
+            case 404: .modelNotFound
+            case 408, 504: .modelTimeout
+            case 429: .modelRateLimited
+            case 500...599: .modelUnavailable
+            default: .modelCallFailed
+            }
+    }
+}
