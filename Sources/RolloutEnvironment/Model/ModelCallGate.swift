@@ -7,7 +7,6 @@ final class ModelCallGate: Sendable {
     private struct State {
         var isOpen = true
         var underWay = 0
-        var waiter: CheckedContinuation<Void, Never>?
     }
 
     /// A call under way, until it is released or forgotten.
@@ -28,6 +27,7 @@ final class ModelCallGate: Sendable {
     }
 
     private let state = Mutex(State())
+    private let isIdle = Latch()
 
     /// - Throws: `CancellationError` when the rollout has ended.
     func enter() throws -> Pass {
@@ -40,26 +40,25 @@ final class ModelCallGate: Sendable {
     }
 
     /// Lets no further call begin.
-    func close() { state.withLock { $0.isOpen = false } }
+    func shut() { state.withLock { $0.isOpen = false } }
 
-    /// Waits until no call is under way. Only one may wait.
-    func waitUntilIdle() async {
-        await withCheckedContinuation { continuation in
-            let isIdle = state.withLock { state in
-                if state.underWay > 0 { state.waiter = continuation }
-                return state.underWay == 0
-            }
-            if isIdle { continuation.resume() }
+    /// Lets no further call begin, and waits for those under way.
+    ///
+    /// - Returns: Whether they ended within `limit`.
+    @discardableResult
+    func close(waiting limit: Duration) async -> Bool {
+        let underWay = state.withLock { state in
+            state.isOpen = false
+            return state.underWay
         }
+        return underWay == 0 ? true : await isIdle.wait(within: limit)
     }
 
     private func leave() {
-        let waiter = state.withLock { state in
+        let wasLast = state.withLock { state in
             state.underWay -= 1
-            guard state.underWay == 0 else { return nil as CheckedContinuation<Void, Never>? }
-            defer { state.waiter = nil }
-            return state.waiter
+            return !state.isOpen && state.underWay == 0
         }
-        waiter?.resume()
+        if wasLast { isIdle.open() }
     }
 }

@@ -1,0 +1,68 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+public import Logging
+
+extension RolloutEnvironment {
+    /// The bounds of an environment, where it logs to, and which model serves when a request names none.
+    public struct Configuration: Sendable {
+        /// Rollouts whose agents run at once.
+        public var maximumConcurrentRollouts = 256
+        /// Accepted rollouts that wait for a place; beyond, `/init` is answered 503 with `Retry-After`.
+        public var maximumQueuedRollouts = 1_024
+        /// The longest body of a request; longer ones are answered 413.
+        public var maximumBodyBytes = 32 << 20
+        /// How many ended executions are remembered, to answer a repeated `/init`.
+        public var maximumReceipts = 10_000
+
+        /// How long RUNNING may take to reach the gateway before `/init` is answered 503.
+        public var runningTimeout: Duration = .seconds(3)
+        /// How long a cancelled agent has to return before its end is reported without it.
+        public var cancellationGrace: Duration = .seconds(5)
+        /// How long running rollouts may go on after SIGTERM.
+        public var grace: Duration = .seconds(30)
+        /// How long the delivery of the last statuses and lines may take after that.
+        public var flushTimeout: Duration = .seconds(5)
+
+        /// The gateway that logs and statuses go to. Without it: `FW_TRACING_GATEWAY_BASE_URL`, then the gateway in
+        /// the request's tagged `model_base_url`, then the hosted one.
+        public var gatewayURL: String?
+        /// That gateway's key; without it `FIREWORKS_API_KEY`.
+        public var gatewayAPIKey: String?
+
+        /// Keys of which one has to be shown, as bearer or as the `api_key` of `/init`; none: everybody may.
+        public var acceptedAPIKeys: [String] = []
+
+        /// The model that serves when a request brings no `model_base_url`, and how model calls are made.
+        public var model = ModelConfiguration()
+
+        /// The environment's own log, which rollouts' lines are written to as well.
+        public var logger = Logger(label: "rollcall.environment")
+        /// The least severe of the rollouts' lines that is sent to the gateway.
+        public var rolloutLogLevel: Logger.Level = .info
+
+        /// The environment variables to read.
+        public var variables: [String: String] = ProcessInfo.processInfo.environment
+
+        public init() {}
+
+        /// The value of a variable; empty counts as unset.
+        func variable(_ name: String) -> String? { variables[name].flatMap { $0.isEmpty ? nil : $0 } }
+    }
+
+    /// How model calls are made.
+    public struct ModelConfiguration: Sendable {
+        /// The base URL when a request brings none, without `/chat/completions`; without it `OPENAI_BASE_URL`.
+        public var baseURL: String?
+        /// The key for that URL's origin, and for no other; without it `OPENAI_API_KEY`.
+        public var apiKey: String?
+        /// How often a call that failed for a moment is repeated.
+        public var maximumRetries = 2
+        /// The longest a call may take.
+        public var timeout: Duration = .seconds(600)
+        /// The longest answer.
+        public var maximumAnswerBytes = 16 << 20
+
+        public init() {}
+    }
+}

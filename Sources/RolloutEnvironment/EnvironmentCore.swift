@@ -1,0 +1,240 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import AsyncHTTPClient
+package import EvalProtocol
+import Logging
+import RolloutTracing
+import WireJSON
+
+/// What the copies of a ``RolloutEnvironment`` share.
+final class EnvironmentCore: Sendable {
+    let configuration: RolloutEnvironment.Configuration
+    let agent: RolloutEnvironment.Agent
+    let registry: RolloutRegistry
+    let delivery: LogDelivery
+    private let reporter: DeliveryReporter
+    private let client: HTTPClient
+    private let acceptedKeys: AcceptedKeys
+
+    init(_ configuration: RolloutEnvironment.Configuration, agent: @escaping RolloutEnvironment.Agent) {
+        self.configuration = configuration
+        self.agent = agent
+        registry = RolloutRegistry(
+            RolloutRegistry.StateMachine(
+                maximumRunning: configuration.maximumConcurrentRollouts,
+                maximumQueued: configuration.maximumQueuedRollouts, maximumReceipts: configuration.maximumReceipts),
+            cancellationGrace: configuration.cancellationGrace)
+        client = HTTPModelTransport.makeClient(configuration)
+        var tracing = TracingConfiguration(environment: configuration.variables)
+        tracing.gatewayURL = configuration.gatewayURL ?? tracing.gatewayURL
+        tracing.apiKey = configuration.gatewayAPIKey ?? tracing.apiKey
+        delivery = LogDelivery(tracing, logger: configuration.logger)
+        reporter = DeliveryReporter(delivery: delivery)
+        acceptedKeys = AcceptedKeys(configuration.acceptedAPIKeys)
+        delivery.onAnswer { [registry] line in registry.heed(line) }
+    }
+
+    deinit {
+        // The client must not go without having been shut down; nobody is left to wait for it.
+        client.shutdown { _ in }
+    }
+
+    // MARK: /init
+
+    func initialize(_ body: [UInt8], authorization: String?) async -> InitAnswer {
+        guard body.count <= configuration.maximumBodyBytes else { return tooLarge }
+        let request: InitRequest
+        do {
+            request = try InitRequest(parsing: body)
+        } catch let error as JSONDecodingError {
+            return .error(400, code: "invalid_field", "\(error)", param: error.path.description)
+        } catch {
+            return .error(400, code: "invalid_json", "The body is \(error).")
+        }
+        guard acceptedKeys.accepts(authorization: authorization, bodyKey: request.apiKey) else { return unauthorized }
+        let tagged = request.modelBaseURL.flatMap { TaggedURL($0) }
+        if let url = request.modelBaseURL, !url.isEmpty, WebOrigin(url) == nil {
+            return .error(
+                400, code: "invalid_field", "model_base_url: expected an absolute http or https URL", param: "model_base_url"
+            )
+        }
+        if reporter.isOverloaded {
+            return .error(
+                503, code: "statuses_waiting",
+                "Too many statuses wait for the gateway to take them; look at the environment's log.", retryAfter: 5)
+        }
+        return await admit(request, attempt: request.metadata.attempt ?? tagged?.attempt, anew: false)
+    }
+
+    private func admit(_ request: InitRequest, attempt: AttemptID?, anew: Bool) async -> InitAnswer {
+        let admission = registry.admit(request.metadata.rolloutID, attempt: attempt, anew: anew) { key in
+            // A task of its own: the caller may go before RUNNING is delivered.
+            Task { await self.begin(request, key) }
+        }
+        switch admission {
+        case .answer(let task): return await task.value
+        case .running(let key, let run): return await join(request, key, run)
+        case .ended(let key, let status): return .ended(key, status)
+        case .full:
+            return .error(
+                503, code: "overloaded",
+                "\(configuration.maximumConcurrentRollouts) rollouts run and "
+                    + "\(configuration.maximumQueuedRollouts) wait; come again, or raise maximumConcurrentRollouts.",
+                retryAfter: 2)
+        case .draining: return stopping
+        }
+    }
+
+    /// Joins what runs, unless the gateway has ended it.
+    private func join(_ request: InitRequest, _ key: RolloutRegistry.Key, _ run: RolloutRun?) async -> InitAnswer {
+        guard let run else { return .accepted(key, joined: true) }
+        let result = await reporter.deliver(
+            .running, for: run.context, message: "Rollout \(key.rolloutID) is running",
+            within: configuration.runningTimeout)
+        if case .acknowledged(let answer) = result, let final = answer.final {
+            registry.stop(key, .endedByGateway(final))
+            return await admit(request, attempt: nil, anew: true)
+        }
+        return .accepted(key, joined: true)
+    }
+
+    /// Delivers RUNNING and starts the agent.
+    private func begin(_ request: InitRequest, _ key: RolloutRegistry.Key) async -> InitAnswer {
+        let chosen = ChosenDestination.choose(for: request, configuration)
+        var metadata = request.metadata
+        metadata.attempt = key.attempt
+        let context = RolloutContext(metadata: metadata, attempt: key.attempt, destination: chosen.destination)
+        let secrets = secrets(of: request)
+        let result = await reporter.deliver(
+            .running, for: context, message: "Rollout \(key.rolloutID) is running", within: configuration.runningTimeout)
+        switch result {
+        case .acknowledged(let answer):
+            if let status = answer.ending(callerNamedAttempt: request.metadata.attempt != nil) {
+                registry.recordEnded(key, status)
+                return .ended(key, status)
+            }
+        case .refused(let code, let reason):
+            registry.withdraw(key)
+            let advice = code == 401 || code == 403 ? chosen.keyAdvice : chosen.addressAdvice
+            return .error(
+                503, code: "gateway_refused",
+                secrets.redact("The gateway \(chosen.destination) refused RUNNING with \(code): \(reason). \(advice)"),
+                retryAfter: 5)
+        case .unreachable(let reason):
+            registry.withdraw(key)
+            return .error(
+                503, code: "gateway_unreachable",
+                secrets.redact(
+                    "RUNNING could not be delivered to the gateway \(chosen.destination) within "
+                        + "\(configuration.runningTimeout): \(reason). \(chosen.addressAdvice)"),
+                retryAfter: 2)
+        }
+        let run = makeRun(
+            request, context: context, reporter: reporter,
+            transport: HTTPModelTransport(client: client, timeout: configuration.model.timeout), secrets: secrets)
+        let stopped = FailureReason.environmentStopped.status("The environment was stopped.")
+        guard let ended = registry.begin(run, stopped: stopped) else {
+            configuration.logger.info("accepted rollout \(key.rolloutID)", metadata: ["attempt": "\(key.attempt)"])
+            return .accepted(key, joined: false)
+        }
+        run.report(ended)
+        return FailureReason(ended) == .environmentStopped ? stopping : .ended(key, ended)
+    }
+
+    // MARK: Parts
+
+    /// Builds a rollout; its model and its reports go through what is given.
+    func makeRun(
+        _ request: InitRequest, context: RolloutContext, reporter: any RolloutReporter,
+        transport: any ModelTransport, secrets: Secrets
+    ) -> RolloutRun {
+        let attempt = context.attempt ?? .random()
+        let gate = ModelCallGate()
+        let model = ModelClient(
+            parameters: request.completionParameters, tools: request.tools ?? [],
+            endpoint: ModelEndpoint.resolve(
+                request, attempt: attemptForURL(request, context, reporter), configuration),
+            transport: transport, gate: gate,
+            retries: RetryPolicy(maximumRetries: configuration.model.maximumRetries),
+            maximumAnswerBytes: configuration.model.maximumAnswerBytes, secrets: secrets)
+        let rollout = Rollout(
+            metadata: context.metadata, attempt: attempt, messages: request.messages, tools: request.tools,
+            request: request, model: model, logger: makeLogger(context, reporter), context: context,
+            reporter: reporter, gate: gate)
+        return RolloutRun(
+            rollout: rollout, context: context, agent: agent, reporter: reporter, secrets: secrets, gate: gate)
+    }
+
+    /// The attempt, if the model URL may carry it: tagged, without one, and of a gateway that knows attempts.
+    private func attemptForURL(
+        _ request: InitRequest, _ context: RolloutContext, _ reporter: any RolloutReporter
+    ) -> AttemptID? {
+        guard let tagged = request.modelBaseURL.flatMap({ TaggedURL($0) }), tagged.attempt == nil,
+            let destination = context.destination, let origin = WebOrigin(tagged.gatewayURL),
+            origin == WebOrigin(destination.gatewayURL), reporter.knowsAttempts(origin: destination.origin)
+        else { return nil }
+        return context.attempt
+    }
+
+    private func makeLogger(_ context: RolloutContext, _ reporter: any RolloutReporter) -> Logger {
+        let label = "rollout"
+        var handlers: [any LogHandler] = [
+            reporter.logHandler(for: context, label: label, level: configuration.rolloutLogLevel)
+        ]
+        // Whoever has set up a rollout handler for the whole process gets each line once all the same.
+        if !(configuration.logger.handler is RolloutLogHandler) {
+            var own = configuration.logger.handler
+            own[metadataKey: "rollout_id"] = "\(context.rolloutID)"
+            handlers.append(own)
+        }
+        return Logger(label: label) { _ in MultiplexLogHandler(handlers) }
+    }
+
+    func secrets(of request: InitRequest) -> Secrets {
+        Secrets(
+            [
+                request.apiKey, configuration.gatewayAPIKey, configuration.model.apiKey,
+                configuration.variable("FIREWORKS_API_KEY"), configuration.variable("OPENAI_API_KEY"),
+            ] + configuration.acceptedAPIKeys)
+    }
+
+    var tooLarge: InitAnswer {
+        .error(
+            413, code: "body_too_large",
+            "The body is longer than \(configuration.maximumBodyBytes) bytes; maximumBodyBytes sets the limit.")
+    }
+
+    private var stopping: InitAnswer {
+        .error(503, code: "stopping", "The environment is being stopped; come again.", retryAfter: 5)
+    }
+
+    var unauthorized: InitAnswer {
+        .error(
+            401, code: "invalid_api_key",
+            "No accepted key: send one of acceptedAPIKeys as bearer, or as api_key in the body of /init.")
+    }
+
+    func isAuthorized(_ authorization: String?) -> Bool {
+        acceptedKeys.accepts(authorization: authorization, bodyKey: nil)
+    }
+}
+
+extension LogAnswer {
+    /// The status of an attempt that must not start, since the gateway has seen it end or another begin.
+    fileprivate func ending(callerNamedAttempt: Bool) -> Status? {
+        guard callerNamedAttempt else { return nil }
+        if let final {
+            return Status(code: final, message: "The gateway has the attempt as ended with \(final.name).")
+        }
+        if current == false {
+            return FailureReason.superseded.status("The gateway knows a newer attempt of the rollout.")
+        }
+        return nil
+    }
+}
+
+extension Status {
+    static func endedByGateway(_ final: StatusCode) -> Status {
+        FailureReason.endedByGateway.status("The gateway has ended the attempt with \(final.name).")
+    }
+}

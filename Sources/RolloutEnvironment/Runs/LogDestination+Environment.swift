@@ -1,0 +1,60 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import EvalProtocol
+import RolloutTracing
+
+/// Where a rollout's lines go, and how that was found.
+struct ChosenDestination: Sendable {
+    enum Source: Sendable { case configuration, variable, modelURL, hosted }
+
+    var destination: LogDestination
+    var source: Source
+
+    /// The first of: the configuration, `FW_TRACING_GATEWAY_BASE_URL`, the tagged model URL's gateway, the hosted one.
+    static func choose(for request: InitRequest, _ configuration: RolloutEnvironment.Configuration) -> ChosenDestination {
+        let ownKey = configuration.gatewayAPIKey ?? configuration.variable("FIREWORKS_API_KEY")
+        let tagged = request.modelBaseURL.flatMap { TaggedURL($0) }
+        // The model calls show this origin the caller's key anyway.
+        func key(for url: String) -> String? {
+            if let ownKey { return ownKey }
+            guard let tagged, WebOrigin(tagged.gatewayURL) == WebOrigin(url) else { return nil }
+            return request.apiKey
+        }
+        if let url = configuration.gatewayURL {
+            return ChosenDestination(
+                destination: LogDestination(gatewayURL: url, apiKey: key(for: url)), source: .configuration)
+        }
+        if let url = configuration.variable("FW_TRACING_GATEWAY_BASE_URL") {
+            return ChosenDestination(
+                destination: LogDestination(gatewayURL: url, apiKey: key(for: url)), source: .variable)
+        }
+        if let tagged {
+            return ChosenDestination(
+                destination: LogDestination(gatewayURL: tagged.gatewayURL, apiKey: request.apiKey), source: .modelURL)
+        }
+        let hosted = TracingConfiguration.hostedGatewayURL
+        return ChosenDestination(
+            destination: LogDestination(gatewayURL: hosted, apiKey: ownKey), source: .hosted)
+    }
+
+    /// What to set when the gateway refuses the key.
+    var keyAdvice: String {
+        switch source {
+        case .configuration: "Set gatewayAPIKey in the environment's configuration, or FIREWORKS_API_KEY."
+        case .variable, .hosted: "Set FIREWORKS_API_KEY for the environment to a key that the gateway takes."
+        case .modelURL:
+            "The key came from api_key in the body of /init; send another, or set FW_TRACING_GATEWAY_BASE_URL and "
+                + "FIREWORKS_API_KEY for the environment."
+        }
+    }
+
+    /// What to set when the gateway cannot be reached.
+    var addressAdvice: String {
+        switch source {
+        case .configuration: "Check gatewayURL in the environment's configuration."
+        case .variable: "Check FW_TRACING_GATEWAY_BASE_URL of the environment."
+        case .modelURL: "The address came from model_base_url; set FW_TRACING_GATEWAY_BASE_URL if logs go elsewhere."
+        case .hosted: "Set FW_TRACING_GATEWAY_BASE_URL for the environment, or send a tagged model_base_url."
+        }
+    }
+}

@@ -1,0 +1,46 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+package import EvalProtocol
+package import Logging
+package import RolloutTracing
+package import WireJSON
+
+/// What carries a rollout's statuses and log lines: a ``LogDelivery`` in production, a list in tests.
+package protocol RolloutReporter: Sendable {
+    /// Whether too many statuses wait for another rollout to begin.
+    var isOverloaded: Bool { get }
+
+    func knowsAttempts(origin: String) -> Bool
+
+    /// Brings a status to the gateway and waits for its answer.
+    func deliver(_ status: Status, for context: RolloutContext, message: String, within limit: Duration) async
+        -> DeliveryResult
+
+    /// Sends a status sooner or later, in order, without fail.
+    func report(_ status: Status, for context: RolloutContext, message: String, extras: JSONObject)
+
+    func logHandler(for context: RolloutContext, label: String, level: Logger.Level) -> any LogHandler
+}
+
+/// Reports through a ``LogDelivery``.
+struct DeliveryReporter: RolloutReporter {
+    let delivery: LogDelivery
+
+    var isOverloaded: Bool { delivery.isOverloaded }
+
+    func knowsAttempts(origin: String) -> Bool { delivery.knowsAttempts(origin: origin) }
+
+    func deliver(
+        _ status: Status, for context: RolloutContext, message: String, within limit: Duration
+    ) async -> DeliveryResult {
+        await delivery.deliver(status, for: context, message: message, within: limit)
+    }
+
+    func report(_ status: Status, for context: RolloutContext, message: String, extras: JSONObject) {
+        delivery.report(status, for: context, message: message, extras: extras)
+    }
+
+    func logHandler(for context: RolloutContext, label: String, level: Logger.Level) -> any LogHandler {
+        RolloutLogHandler(label: label, delivery: delivery, rollout: context, level: level)
+    }
+}

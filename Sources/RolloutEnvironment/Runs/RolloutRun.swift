@@ -1,0 +1,58 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import EvalProtocol
+import Logging
+import RolloutTracing
+import WireJSON
+
+/// One execution: runs the agent and reports how it ended.
+final class RolloutRun: Sendable {
+    let key: RolloutRegistry.Key
+    let context: RolloutContext
+    private let rollout: Rollout
+    private let agent: RolloutEnvironment.Agent
+    private let reporter: any RolloutReporter
+    private let secrets: Secrets
+    private let gate: ModelCallGate
+
+    init(
+        rollout: Rollout, context: RolloutContext, agent: @escaping RolloutEnvironment.Agent,
+        reporter: any RolloutReporter, secrets: Secrets, gate: ModelCallGate
+    ) {
+        key = RolloutRegistry.Key(rolloutID: rollout.metadata.rolloutID, attempt: rollout.attempt)
+        self.rollout = rollout
+        self.context = context
+        self.agent = agent
+        self.reporter = reporter
+        self.secrets = secrets
+        self.gate = gate
+    }
+
+    /// Runs the agent and waits for the last byte of its model calls.
+    func execute() async -> Status {
+        let status: Status
+        do {
+            let returned = try await RolloutContext.$current.withValue(context) {
+                try await withLogger(rollout.logger) { _ in try await agent(rollout) }
+            }
+            status = .ended(returned, secrets: secrets)
+        } catch {
+            status = .thrown(error, secrets: secrets)
+        }
+        await gate.close(waiting: .seconds(5))
+        return status
+    }
+
+    /// Reports the terminal status. A superseded attempt keeps silent before a gateway that does not tell attempts
+    /// apart, since there its end would be taken for the new attempt's.
+    func report(_ status: Status) {
+        gate.shut()
+        if FailureReason(status) == .superseded,
+            !reporter.knowsAttempts(origin: context.destination?.origin ?? "")
+        {
+            return
+        }
+        reporter.report(
+            status, for: context, message: "Rollout \(key.rolloutID) ended: \(status.message)", extras: [:])
+    }
+}
