@@ -1,7 +1,7 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
 import AsyncHTTPClient
-package import EvalProtocol
+import EvalProtocol
 import Logging
 import RolloutTracing
 import WireJSON

@@ -1,6 +1,6 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
-public import EvalProtocol
+import EvalProtocol
 import WireJSON
 
 /// The answer to a request, for any web framework to send.

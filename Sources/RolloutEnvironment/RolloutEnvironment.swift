@@ -2,6 +2,8 @@
 
 public import EvalProtocol
 public import Hummingbird
+import Logging
+import RolloutTracing
 public import ServiceLifecycle
 
 /// A server that runs an agent when `POST /init` asks for it.

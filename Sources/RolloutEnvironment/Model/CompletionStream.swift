@@ -10,7 +10,7 @@ public import WireJSON
 public struct CompletionStream: AsyncSequence, Sendable {
     public typealias Element = CompletionChunk
 
-    private final class Source: Sendable {
+    fileprivate final class Source: Sendable {
         let body: any AsyncSequence<[UInt8], any Error> & Sendable
         let pass: ModelCallGate.Pass
         let maximumBytes: Int

@@ -1,7 +1,5 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
-package import EvalProtocol
-
 /// Where model calls go, and with which key.
 package struct ModelEndpoint: Sendable {
     /// Without `/chat/completions` and without a final slash.

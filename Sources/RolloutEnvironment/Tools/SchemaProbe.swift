@@ -57,7 +57,7 @@ final class SchemaProbe {
         }
         if let wrapped = type as? any ProbedOptional.Type {
             schema = try wrapped.schema(in: SchemaProbe(path: path, descriptions: descriptions))
-            if let value = wrapped.none as? T { return value }
+            if let value = wrapped.absent as? T { return value }
         }
         return try T(from: ProbingDecoder(probe: self))
     }
@@ -84,14 +84,16 @@ final class SchemaProbe {
     var place: String { path.isEmpty ? "the top" : path.map(\.stringValue).joined(separator: ".") }
 
     private func scalar<T>(_ type: T.Type) -> T? {
-        let (name, value): (String, Any)? ?? ("", ()) =
-            switch type {
-            case is String.Type: ("string", "")
-            case is Bool.Type: ("boolean", false)
-            case is Double.Type: ("number", 0.0)
-            case is Float.Type: ("number", Float(0))
-            default: ((type as? any FixedWidthInteger.Type).map { ("integer", $0.init(0) as Any) })
-            }
+        let name: String
+        let value: Any
+        switch type {
+        case is String.Type: (name, value) = ("string", "")
+        case is Bool.Type: (name, value) = ("boolean", false)
+        case is Double.Type: (name, value) = ("number", 0.0)
+        case is Float.Type: (name, value) = ("number", Float(0))
+        case let integer as any FixedWidthInteger.Type: (name, value) = ("integer", integer.init(0))
+        default: return nil
+        }
         guard let value = value as? T else { return nil }
         schema["type"] = .string(name)
         return value
@@ -101,7 +103,7 @@ final class SchemaProbe {
         guard let cases = type as? any CaseIterable.Type else { return nil }
         let all = Self.all(cases)
         guard let first = all.first as? T else { return nil }
-        let values = all.compactMap { ($0 as? any RawRepresentable).flatMap(Self.json) }
+        let values = all.compactMap(Self.rawValue)
         guard values.count == all.count else { return nil }
         if values.allSatisfy({ $0.string != nil }) {
             schema["type"] = "string"
@@ -114,8 +116,9 @@ final class SchemaProbe {
 
     private static func all<C: CaseIterable>(_ type: C.Type) -> [Any] { type.allCases.map { $0 as Any } }
 
-    private static func json(_ value: some RawRepresentable) -> JSONValue? {
-        switch value.rawValue {
+    private static func rawValue(_ value: Any) -> JSONValue? {
+        guard let value = value as? any RawRepresentable else { return nil }
+        return switch value.rawValue as Any {
         case let text as String: .string(text)
         case let number as any BinaryInteger: .number(number)
         default: nil
@@ -144,7 +147,7 @@ protocol ProbedDictionary {
 }
 
 protocol ProbedOptional {
-    static var none: Any { get }
+    static var absent: Any { get }
     static func schema(in probe: SchemaProbe) throws -> JSONObject
 }
 
@@ -165,7 +168,7 @@ extension Dictionary: ProbedDictionary where Key == String, Value: Decodable {
 }
 
 extension Optional: ProbedOptional where Wrapped: Decodable {
-    static var none: Any { Wrapped?.none as Any }
+    static var absent: Any { Self(nilLiteral: ()) as Any }
     static func schema(in probe: SchemaProbe) throws -> JSONObject {
         _ = try probe.value(Wrapped.self)
         return probe.schema
