@@ -56,10 +56,15 @@ let package = Package(
         .target(name: "WireJSON", swiftSettings: settings),
         .target(name: "EvalProtocol", dependencies: ["WireJSON"], swiftSettings: settings),
 
+        // zstd, to read the payloads of gateways that compress them.
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
+
         // What agents, environments and callers link.
         .target(
             name: "RolloutTracing",
-            dependencies: ["EvalProtocol", "WireJSON", logging, asyncHTTPClient, serviceLifecycle, nioCore, nioHTTP1],
+            dependencies: [
+                "EvalProtocol", "WireJSON", "CZstd", logging, asyncHTTPClient, serviceLifecycle, nioCore, nioHTTP1, nioPosix,
+            ],
             swiftSettings: settings),
         .target(
             name: "RolloutEnvironment",

@@ -5,5 +5,5 @@ public struct PayloadError: Error, Sendable, Hashable, CustomStringConvertible {
     /// What is wrong, in one sentence.
     public let description: String
 
-    init(_ description: String) { self.description = description }
+    package init(_ description: String) { self.description = description }
 }

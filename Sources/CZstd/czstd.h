@@ -1,0 +1,3 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+#include <zstd.h>
