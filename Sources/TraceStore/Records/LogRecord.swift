@@ -45,7 +45,14 @@ package struct LogRecord: Sendable {
     package var rolloutIDs: [String] { values(ofTag: "rollout_id:") }
 
     /// The first value of the tag `name:`.
-    package func firstValue(ofTag name: String) -> String? { values(ofTag: name).first }
+    package func firstValue(ofTag name: String) -> String? { values(ofTag: name + ":").first }
+
+    /// What the line's tags tell of its rollouts.
+    package var taggedIDs: RolloutIDs {
+        RolloutIDs(
+            invocationID: firstValue(ofTag: "invocation_id"), experimentID: firstValue(ofTag: "experiment_id"),
+            runID: firstValue(ofTag: "run_id"), rowID: firstValue(ofTag: "row_id"))
+    }
 
     private func values(ofTag prefix: String) -> [String] {
         tags.compactMap { $0.hasPrefix(prefix) ? String($0.dropFirst(prefix.count)) : nil }

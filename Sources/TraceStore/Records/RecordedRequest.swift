@@ -37,12 +37,13 @@ package struct RecordedRequest: Sendable {
         // So many parts are nobody's conversation, and would only fill the index.
         if ranges.count > Self.maximumParts { ranges = [] }
         ranges.sort { $0.lowerBound < $1.lowerBound }
-        self.init(body: body, parts: ranges.map { Part(range: $0, hash: Self.hash(body, $0)) })
+        self.init(body: body, parts: ranges.map { Part(range: $0, hash: Self.hash(body[$0])) })
     }
 
-    private static func hash(_ body: [UInt8], _ range: Range<Int>) -> Int {
+    /// The hash by which a part is recognised.
+    package static func hash(_ bytes: ArraySlice<UInt8>) -> Int {
         var hasher = Hasher()
-        body.withUnsafeBytes { hasher.combine(bytes: UnsafeRawBufferPointer(rebasing: $0[range])) }
+        bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
         return hasher.finalize()
     }
 }

@@ -1,0 +1,96 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import GRDB
+import TraceStore
+
+/// The tables, and the steps that lead to them from earlier versions.
+enum Schema {
+    /// Marks a database as one of ours: "Roll".
+    static let applicationID = 0x526F_6C6C
+
+    /// The version that this program reads and writes.
+    static var version: Int { migrations.count }
+
+    /// Brings a new or older database to ``version``; refuses one that is newer or not ours.
+    static func prepare(_ db: Database, path: String) throws {
+        let found = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+        let application = try Int.fetchOne(db, sql: "PRAGMA application_id") ?? 0
+        let tables = try Int.fetchOne(db, sql: "SELECT count(*) FROM sqlite_schema") ?? 0
+        guard application == applicationID || (application == 0 && tables == 0) else {
+            throw StoreError(
+                .unusable, "\(path) is a database of another program; name another file with --store sqlite:PATH")
+        }
+        guard found <= version else {
+            throw StoreError(
+                .unusable,
+                "\(path) has schema version \(found) and this program knows versions up to \(version); "
+                    + "use the newer program that wrote it, or another file")
+        }
+        guard found < version || application == 0 else { return }
+        try db.inTransaction(.immediate) {
+            for migration in migrations[found...] { try db.execute(sql: migration) }
+            try db.execute(sql: "PRAGMA application_id = \(applicationID)")
+            try db.execute(sql: "PRAGMA user_version = \(version)")
+            return .commit
+        }
+    }
+
+    /// One step a version, never changed once released.
+    private static let migrations = [
+        """
+        -- What clients write is BLOB, not TEXT: it may contain NUL, at which a bound TEXT would end. An empty BLOB may be
+        -- stored as NULL.
+        CREATE TABLE meta(key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
+        CREATE TABLE account(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+
+        -- Tags may be long, so they are found by their hash.
+        CREATE TABLE tag(id INTEGER PRIMARY KEY, account INTEGER NOT NULL, hash INTEGER NOT NULL, text BLOB) STRICT;
+        CREATE INDEX tag_hash ON tag(account, hash);
+        -- A rollout's lines share one set of tags or two, and so do its calls.
+        CREATE TABLE tagset(id INTEGER PRIMARY KEY, account INTEGER NOT NULL, hash INTEGER NOT NULL, tags BLOB) STRICT;
+        CREATE INDEX tagset_hash ON tagset(account, hash);
+        CREATE TABLE tagset_tag(tag INTEGER NOT NULL, tagset INTEGER NOT NULL, PRIMARY KEY(tag, tagset))
+          STRICT, WITHOUT ROWID;
+
+        -- attempt: the number of the newest one, 0 while none has a name.
+        CREATE TABLE rollout(
+          id INTEGER PRIMARY KEY, account INTEGER NOT NULL, name BLOB NOT NULL, invocation BLOB, experiment BLOB,
+          run BLOB, row BLOB, registered BLOB, attempt INTEGER NOT NULL, UNIQUE(account, name)) STRICT;
+        CREATE INDEX rollout_experiment ON rollout(account, experiment);
+        CREATE INDEX rollout_run ON rollout(account, run);
+        CREATE INDEX rollout_invocation ON rollout(account, invocation);
+        -- Number 0 holds the status of a rollout without attempts. log: the line that set the status.
+        CREATE TABLE attempt(
+          rollout INTEGER NOT NULL, number INTEGER NOT NULL, name TEXT, opened INTEGER, log INTEGER,
+          PRIMARY KEY(rollout, number)) STRICT, WITHOUT ROWID;
+
+        -- id: the time of the commit in microseconds, strictly rising. rollout, attempt, superseded: of the line's
+        -- first rollout; log_rollout has those of the others.
+        CREATE TABLE log(
+          id INTEGER PRIMARY KEY, account INTEGER NOT NULL, tagset INTEGER NOT NULL, rollout INTEGER,
+          attempt INTEGER NOT NULL, superseded INTEGER NOT NULL, program BLOB, severity BLOB, code INTEGER,
+          sent INTEGER, client_id BLOB, status BLOB, extras BLOB, message BLOB) STRICT;
+        CREATE INDEX log_tagset ON log(tagset);
+        CREATE INDEX log_client_id ON log(account, client_id) WHERE client_id IS NOT NULL;
+        CREATE TABLE log_rollout(
+          rollout INTEGER NOT NULL, log INTEGER NOT NULL, attempt INTEGER NOT NULL, superseded INTEGER NOT NULL,
+          PRIMARY KEY(rollout, log)) STRICT, WITHOUT ROWID;
+
+        -- base and script: what the request repeats of which call. The large columns come last.
+        CREATE TABLE call(
+          id INTEGER PRIMARY KEY, account INTEGER NOT NULL, rollout INTEGER NOT NULL, tagset INTEGER NOT NULL,
+          attempt INTEGER NOT NULL, state INTEGER NOT NULL, base INTEGER, depth INTEGER NOT NULL, parent INTEGER,
+          started INTEGER NOT NULL, first_byte INTEGER, ended INTEGER NOT NULL, streamed INTEGER NOT NULL,
+          answer_status INTEGER, prompt_tokens INTEGER, completion_tokens INTEGER, upstream TEXT NOT NULL, edits TEXT, error TEXT, requested_model TEXT, answered_model TEXT, fingerprint TEXT,
+          policy_version TEXT, finish_reason TEXT, request_id TEXT NOT NULL,
+          script BLOB, lengths BLOB, envelope BLOB, added BLOB, answer BLOB) STRICT;
+        CREATE INDEX call_tagset ON call(tagset);
+
+        -- former: the ids before, when the event tells of other ids.
+        CREATE TABLE event(
+          seq INTEGER PRIMARY KEY, rollout INTEGER NOT NULL, attempt INTEGER NOT NULL, log INTEGER NOT NULL,
+          former BLOB) STRICT;
+        CREATE TABLE probe(bytes BLOB NOT NULL) STRICT;
+        """
+    ]
+}

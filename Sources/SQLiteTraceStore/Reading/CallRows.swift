@@ -1,0 +1,74 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import EvalProtocol
+import Foundation
+import GRDB
+import TraceStore
+
+/// Puts requests together from the calls they repeat.
+enum CallRows {
+    /// The parts of a request, and where each stands.
+    private struct Parts {
+        var places: [RequestAssembly.Place]
+        var bytes: [ArraySlice<UInt8>]
+    }
+
+    /// The body as the client sent it.
+    static func body(of call: Int64, envelope: [UInt8], _ db: Database) throws -> [UInt8] {
+        guard let body = RequestEnvelope.body(from: envelope, parts: try parts(of: call, db).bytes) else {
+            throw damaged(call)
+        }
+        return body
+    }
+
+    /// A call as later ones are compared with it.
+    static func conversation(_ call: Int64, _ db: Database) throws -> Conversation? {
+        let row = try Row.fetchOne(
+            db.cachedStatement(sql: "SELECT state, depth, parent FROM call WHERE id = ?"), arguments: [call])
+        guard let row else { return nil }
+        let parts = try parts(of: call, db)
+        let parent: Int64? = row[2]
+        return Conversation(
+            call: call, depth: row[1], trace: row[0] == CallRecord.State.recorded.rawValue ? call : parent,
+            parent: parent,
+            parts: zip(parts.places, parts.bytes).map { place, bytes in
+                Conversation.Part(
+                    hash: RecordedRequest.hash(bytes), length: bytes.count, origin: place.call, index: place.index)
+            })
+    }
+
+    /// Two queries, however long the conversation is.
+    private static func parts(of call: Int64, _ db: Database) throws -> Parts {
+        let chain = try Row.fetchAll(
+            db.cachedStatement(
+                sql: """
+                    WITH RECURSIVE chain(id, base, script, position) AS (
+                      SELECT id, base, script, 0 FROM call WHERE id = ?
+                      UNION ALL
+                      SELECT c.id, c.base, c.script, chain.position + 1 FROM chain JOIN call c ON c.id = chain.base)
+                    SELECT id, script FROM chain ORDER BY position
+                    """),
+            arguments: [call])
+        let links = chain.map { RequestAssembly.Link(call: $0[0], script: $0.bytes(1) ?? []) }
+        guard let places = RequestAssembly.places(of: links) else { throw damaged(call) }
+
+        let origins = Set(places.map(\.call))
+        let rows = try Row.fetchCursor(
+            db.cachedStatement(
+                sql: "SELECT id, lengths, added FROM call WHERE id IN (SELECT value FROM json_each(?))"),
+            arguments: ["[\(origins.map(String.init).joined(separator: ","))]"])
+        var own: [Int64: [ArraySlice<UInt8>]] = [:]
+        while let row = try rows.next() {
+            own[row[0]] = RequestAssembly.parts(row.bytes(2) ?? [], lengths: row.bytes(1) ?? [])
+        }
+        let bytes = places.compactMap { place in
+            own[place.call].flatMap { $0.indices.contains(place.index) ? $0[place.index] : nil }
+        }
+        guard bytes.count == places.count else { throw damaged(call) }
+        return Parts(places: places, bytes: bytes)
+    }
+
+    private static func damaged(_ call: Int64) -> StoreError {
+        StoreError(.unusable, "the request of call \(call) cannot be put together; the database is damaged")
+    }
+}

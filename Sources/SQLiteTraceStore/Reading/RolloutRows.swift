@@ -1,0 +1,94 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import EvalProtocol
+import Foundation
+import GRDB
+import TraceStore
+
+/// Reads rollouts and their attempts.
+enum RolloutRows {
+    private static let columns = "id, name, invocation, experiment, run, row, registered"
+
+    static func row(_ name: String, _ account: Int64, _ db: Database) throws -> Int64? {
+        try Int64.fetchOne(
+            db.cachedStatement(sql: "SELECT id FROM rollout WHERE account = ? AND name = ?"),
+            arguments: [account, name.blob])
+    }
+
+    static func state(_ name: String, _ account: Int64, _ db: Database) throws -> (row: Int64, state: RolloutState)? {
+        let row = try Row.fetchOne(
+            db.cachedStatement(sql: "SELECT \(columns) FROM rollout WHERE account = ? AND name = ?"),
+            arguments: [account, name.blob])
+        return try row.map { ($0[0], try state($0, db)) }
+    }
+
+    static func states(
+        matching filter: RolloutFilter, account: Account, after cursor: Int64, limit: Int, _ db: Database
+    ) throws -> RolloutStates {
+        guard let accountRow = try TagRows.account(account, db) else { return RolloutStates(states: [], next: nil) }
+        var conditions = ["account = ?", "id > ?"]
+        var arguments: StatementArguments = [accountRow, cursor]
+        let wanted = [
+            ("name", filter.rolloutIDs), ("experiment", filter.experimentIDs), ("run", filter.runIDs),
+            ("invocation", filter.invocationIDs),
+        ]
+        for (column, ids) in wanted where !ids.isEmpty {
+            conditions.append("\(column) IN (\(Array(repeating: "?", count: ids.count).joined(separator: ", ")))")
+            arguments += StatementArguments(ids.map(\.blob))
+        }
+        let sql = """
+            SELECT \(columns) FROM rollout WHERE \(conditions.joined(separator: " AND ")) ORDER BY id LIMIT \(limit)
+            """
+        let rows = try Row.fetchAll(db, sql: sql, arguments: arguments)
+        let states = try rows.map { row in
+            (rollout: RolloutKey(account: account, rolloutID: row.text(1)), state: try state(row, db))
+        }
+        return RolloutStates(states: states, next: rows.count < limit ? nil : rows.last?[0])
+    }
+
+    static func name(_ row: Int64, _ db: Database) throws -> String? {
+        try Row.fetchOne(
+            db.cachedStatement(sql: "SELECT name FROM rollout WHERE id = ?"), arguments: [row])?.text(0)
+    }
+
+    /// The ids of a row of rollout columns.
+    static func ids(_ row: Row, from first: Int) -> RolloutIDs {
+        RolloutIDs(
+            invocationID: row.text(first), experimentID: row.text(first + 1), runID: row.text(first + 2),
+            rowID: row.text(first + 3))
+    }
+
+    private static func state(_ row: Row, _ db: Database) throws -> RolloutState {
+        var state = RolloutState()
+        state.ids = ids(row, from: 2)
+        state.registeredIDs = row.bytes(6).flatMap { Blob.ids($0) }
+        let attempts = try Row.fetchAll(
+            db.cachedStatement(
+                sql: """
+                    SELECT a.number, a.name, a.opened, l.id, l.code, l.status, l.extras, l.sent
+                    FROM attempt a LEFT JOIN log l ON l.id = a.log WHERE a.rollout = ? ORDER BY a.number
+                    """),
+            arguments: [row[0] as Int64])
+        for attempt in attempts {
+            let status = status(attempt, from: 3)
+            let number: Int = attempt[0]
+            if number == 0 {
+                state.untaggedStatus = status
+            } else {
+                state.attempts.append(
+                    RolloutState.Attempt(
+                        number: number, name: attempt[1] ?? "", status: status, openedAt: attempt[2] ?? 0))
+            }
+        }
+        return state
+    }
+
+    /// The status in the columns id, code, status, extras, sent of a line.
+    static func status(_ row: Row, from first: Int) -> RolloutState.CurrentStatus? {
+        guard let id = row[first] as Int64?, let code = (row[first + 1] as Int?).flatMap(StatusCode.init(rawValue:))
+        else { return nil }
+        return RolloutState.CurrentStatus(
+            code: code, status: row.bytes(first + 2) ?? [], extras: row.bytes(first + 3), logID: id,
+            sentAt: row[first + 4])
+    }
+}

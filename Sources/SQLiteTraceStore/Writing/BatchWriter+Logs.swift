@@ -1,0 +1,95 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import EvalProtocol
+import Foundation
+import GRDB
+import TraceStore
+
+extension BatchWriter {
+    private static let insertLog = """
+        INSERT INTO log(id, account, tagset, rollout, attempt, superseded, program, severity, code, sent, client_id,
+          status, extras, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """
+
+    mutating func apply(_ log: LogRecord, _ db: Database) throws -> RecordOutcome {
+        let account = try row(of: log.account, db)
+        let tagset = try tagset(log.tags, account, db)
+        let rolloutIDs = log.rolloutIDs
+        if let id = try storedRepeat(of: log, account, tagset, db) {
+            guard let first = rolloutIDs.first else { return .stored(StoredReceipt(id: id, duplicate: true)) }
+            let key = RolloutKey(account: log.account, rolloutID: first)
+            let state = try rollout(key, account, db).known.state
+            return .stored(StoredReceipt(id: id, duplicate: true, state.effect(of: log.attempt)))
+        }
+        let id = nextID()
+        let status = log.status.flatMap { status in
+            log.code.map {
+                RolloutState.CurrentStatus(
+                    code: $0, status: status, extras: log.extras, logID: id, sentAt: log.sentAt)
+            }
+        }
+        let ids = log.taggedIDs
+        var firstRow: Int64?
+        var firstEffect = RolloutState.Effect()
+        for (index, rolloutID) in rolloutIDs.enumerated() {
+            let key = RolloutKey(account: log.account, rolloutID: rolloutID)
+            var rollout = try rollout(key, account, db)
+            let effect = rollout.known.state.receive(
+                line: index == 0 ? log.attempt : nil, status: status, ids: ids, at: id)
+            staged.rollouts[key] = rollout
+            try tell(effect, of: key, rollout.known, db)
+            if index == 0 {
+                firstRow = rollout.known.row
+                firstEffect = effect
+            } else {
+                try db.cachedStatement(
+                    sql: "INSERT INTO log_rollout(rollout, log, attempt, superseded) VALUES (?, ?, ?, ?)"
+                ).execute(arguments: [rollout.known.row, id, effect.attempt ?? 0, effect.isSuperseded])
+            }
+        }
+        try db.cachedStatement(sql: Self.insertLog).execute(arguments: [
+            id, account, tagset, firstRow, firstEffect.attempt ?? 0, firstEffect.isSuperseded, log.program.blob,
+            log.severity.blob, log.code?.rawValue, log.sentAt, log.clientID?.blob, log.status.map { Data($0) },
+            log.extras.map { Data($0) }, log.message.blob,
+        ])
+        return .stored(StoredReceipt(id: id, firstEffect))
+    }
+
+    mutating func apply(_ registration: Registration, _ db: Database) throws -> RecordOutcome {
+        let account = try row(of: registration.account, db)
+        let metadata = registration.metadata
+        let key = RolloutKey(account: registration.account, rolloutID: metadata.rolloutID)
+        var rollout = try rollout(key, account, db)
+        let id = nextID()
+        guard
+            let effect = rollout.known.state.register(RolloutIDs(metadata), attempt: metadata.attempt, at: id)
+        else {
+            let reason =
+                rollout.known.state.registeredIDs == RolloutIDs(metadata)
+                ? "has \(RolloutState.maximumAttempts) attempts and takes no more"
+                : "is registered with other ids; use a new rollout id"
+            return .conflict("rollout \(metadata.rolloutID) \(reason)")
+        }
+        staged.rollouts[key] = rollout
+        try tell(effect, of: key, rollout.known, db)
+        return .stored(StoredReceipt(id: id, effect))
+    }
+
+    /// The same line sent before: same account, id and content.
+    private func storedRepeat(
+        of log: LogRecord, _ account: Int64, _ tagset: Int64, _ db: Database
+    ) throws -> Int64? {
+        guard let clientID = log.clientID else { return nil }
+        let statement = try db.cachedStatement(
+            sql: """
+                SELECT id FROM log WHERE account = ? AND client_id = ? AND tagset = ? AND program IS ? AND severity IS ?
+                  AND status IS ? AND extras IS ? AND message IS ? LIMIT 1
+                """)
+        return try Int64.fetchOne(
+            statement,
+            arguments: [
+                account, clientID.blob, tagset, log.program.blob, log.severity.blob, log.status.map { Data($0) },
+                log.extras.map { Data($0) }, log.message.blob,
+            ])
+    }
+}

@@ -1,0 +1,113 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import EvalProtocol
+import Foundation
+import GRDB
+import TraceStore
+
+extension BatchWriter {
+    /// Events that are kept for subscribers who come back.
+    private static var maximumEvents: Int { 100_000 }
+
+    mutating func row(of account: Account, _ db: Database) throws -> Int64 {
+        if let row = accounts[account] ?? staged.accounts[account] { return row }
+        try db.execute(sql: "INSERT OR IGNORE INTO account(name) VALUES (?)", arguments: [account.name])
+        let row = try Int64.fetchOne(
+            db, sql: "SELECT id FROM account WHERE name = ?", arguments: [account.name])
+        guard let row else { throw StoreError(.unavailable, "an account cannot be read back") }
+        staged.accounts[account] = row
+        return row
+    }
+
+    mutating func rollout(_ key: RolloutKey, _ account: Int64, _ db: Database) throws -> StagedRollout {
+        if let rollout = staged.rollouts[key] { return rollout }
+        let rollout: StagedRollout
+        if let known = rollouts.value(for: key) {
+            rollout = StagedRollout(known: known, stored: known.state)
+        } else if let (row, state) = try RolloutRows.state(key.rolloutID, account, db) {
+            rollout = StagedRollout(known: KnownRollout(row: row, state: state), stored: state)
+        } else {
+            rollout = StagedRollout(known: KnownRollout(row: nextRolloutRow(), state: RolloutState()), stored: nil)
+        }
+        staged.rollouts[key] = rollout
+        return rollout
+    }
+
+    /// Records the event that an effect means for subscribers.
+    mutating func tell(
+        _ effect: RolloutState.Effect, of key: RolloutKey, _ rollout: KnownRollout, _ db: Database
+    ) throws {
+        guard effect.isStatus || effect.formerIDs != nil, let status = rollout.state.status else { return }
+        let event = StatusEvent(
+            sequence: nextID(), rollout: key, attempt: rollout.state.newestAttempt?.name, status: status,
+            ids: rollout.state.ids, formerIDs: effect.isStatus ? nil : effect.formerIDs)
+        staged.events.append(event)
+        try db.cachedStatement(sql: "INSERT INTO event(seq, rollout, attempt, log, former) VALUES (?, ?, ?, ?, ?)")
+            .execute(arguments: [
+                event.sequence, rollout.row, rollout.state.newestAttempt?.number ?? 0, status.logID,
+                event.formerIDs.map { Data(Blob.encoded(ids: $0)) },
+            ])
+    }
+
+    /// Writes what changed of a rollout.
+    func store(_ rollout: StagedRollout, _ key: RolloutKey, _ db: Database) throws {
+        let state = rollout.known.state
+        let stored = rollout.stored
+        if state == stored { return }
+        let isHeadSame =
+            stored.map {
+                $0.ids == state.ids && $0.registeredIDs == state.registeredIDs
+                    && $0.attempts.count == state.attempts.count
+            } ?? false
+        if !isHeadSame { try storeHead(rollout.known, key, db) }
+        if state.untaggedStatus != stored?.untaggedStatus {
+            try storeAttempt(
+                rollout.known.row, number: 0, name: nil, opened: nil, log: state.untaggedStatus?.logID, db)
+        }
+        for (index, attempt) in state.attempts.enumerated() {
+            if let stored, index < stored.attempts.count, stored.attempts[index] == attempt { continue }
+            try storeAttempt(
+                rollout.known.row, number: attempt.number, name: attempt.name, opened: attempt.openedAt,
+                log: attempt.status?.logID, db)
+        }
+    }
+
+    private func storeHead(_ rollout: KnownRollout, _ key: RolloutKey, _ db: Database) throws {
+        let state = rollout.state
+        let statement = try db.cachedStatement(
+            sql: """
+                INSERT INTO rollout(id, account, name, invocation, experiment, run, row, registered, attempt)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                ON CONFLICT(id) DO UPDATE SET invocation = excluded.invocation, experiment = excluded.experiment,
+                  run = excluded.run, row = excluded.row, registered = excluded.registered, attempt = excluded.attempt
+                """)
+        try statement.execute(arguments: [
+            rollout.row, accounts[key.account] ?? staged.accounts[key.account], key.rolloutID.blob,
+            state.ids.invocationID?.blob, state.ids.experimentID?.blob, state.ids.runID?.blob, state.ids.rowID?.blob,
+            state.registeredIDs.map { Data(Blob.encoded(ids: $0)) }, state.newestAttempt?.number ?? 0,
+        ])
+    }
+
+    private func storeAttempt(
+        _ rollout: Int64, number: Int, name: String?, opened: Int64?, log: Int64?, _ db: Database
+    ) throws {
+        let statement = try db.cachedStatement(
+            sql: """
+                INSERT INTO attempt(rollout, number, name, opened, log) VALUES (?, ?, ?, ?, ?)
+                ON CONFLICT(rollout, number) DO UPDATE SET log = excluded.log
+                """)
+        try statement.execute(arguments: [rollout, number, name, opened, log])
+    }
+
+    /// Forgets the oldest events, a thousand at a time, and remembers how far.
+    mutating func pruneEvents(_ db: Database) throws {
+        let excess = eventCount + staged.events.count - Self.maximumEvents
+        guard excess >= 1000 else { return }
+        let floor = try Int64.fetchOne(
+            db, sql: "SELECT seq FROM event ORDER BY seq LIMIT 1 OFFSET ?", arguments: [excess - 1])
+        guard let floor else { return }
+        try db.execute(sql: "DELETE FROM event WHERE seq <= ?", arguments: [floor])
+        try db.execute(sql: "UPDATE meta SET value = ? WHERE key = 'event_floor'", arguments: [floor])
+        staged.prunedEvents = excess
+    }
+}
