@@ -2,24 +2,44 @@
 
 package import Logging
 package import NIOCore
+import Synchronization
+package import TraceStore
 
 /// The gateway's hot path: passes model calls to their upstreams and records them before they are answered.
 package final class ModelProxy: Sendable {
-    let configuration: ProxyConfiguration
-    let recorder: any CallRecorder
-    let logger: Logger
+    private let configuration: ProxyConfiguration
+    private let ledger: TraceLedger
+    private let logger: Logger
+    private let tls: TLSContext
+    private let loops = Mutex<[ObjectIdentifier: NIOLoopBound<LoopServices>]>([:])
 
-    package init(
-        _ configuration: ProxyConfiguration, ledger: any CallRecorder, group: any EventLoopGroup, logger: Logger
-    ) {
+    package init(_ configuration: ProxyConfiguration, ledger: TraceLedger, group: any EventLoopGroup, logger: Logger) {
         self.configuration = configuration
-        self.recorder = ledger
+        self.ledger = ledger
         self.logger = logger
+        tls = TLSContext(configuration.tls)
     }
 
     /// The handler for a connection on `loop`; to be called there.
-    package func makeHandler(on loop: any EventLoop) -> ModelCallHandler { ModelCallHandler() }
+    package func makeHandler(on loop: any EventLoop) -> ModelCallHandler {
+        loop.preconditionInEventLoop()
+        let services = loops.withLock { loops in
+            if let services = loops[ObjectIdentifier(loop)] { return services }
+            let new = NIOLoopBound(
+                LoopServices(loop: loop, configuration: configuration, ledger: ledger, tls: tls, logger: logger),
+                eventLoop: loop)
+            loops[ObjectIdentifier(loop)] = new
+            return new
+        }
+        return ModelCallHandler(services.value)
+    }
 
-    /// Closes the idle connections to upstreams. Calls that run end by themselves.
-    package func shutdown() async {}
+    /// Closes the idle connections to upstreams, and from here on each one that has served its call.
+    package func shutdown() async {
+        let all = loops.withLock { Array($0.values) }
+        for services in all {
+            // Fails only on a loop that has been shut down, and its connections with it.
+            try? await services.eventLoop.submit { services.value.shutDown() }.get()
+        }
+    }
 }

@@ -1,5 +1,0 @@
-// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
-
-/// Where model calls are recorded.
-package protocol CallRecorder: Sendable {
-}

@@ -1,0 +1,53 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import EvalProtocol
+import NIOCore
+import TraceStore
+
+/// What a call's record tells that is known when the call begins.
+struct CallContext {
+    var account: Account
+    /// The rollout it belongs to; `nil` when it is not to be recorded.
+    var metadata: RolloutMetadata?
+    var requestID: String
+    var target: UpstreamTarget
+    var request: ModelRequest?
+    var edits: [String] = []
+    /// Microseconds since 1970.
+    var startedAt: Int64
+    var start: NIODeadline
+
+    /// The call's record as it stands; `nil` for a call that is not recorded.
+    func record(of call: ModelCall, _ state: CallRecord.State, error: String?, now: NIODeadline) -> CallRecord? {
+        guard let metadata, let request else { return nil }
+        var record = CallRecord(
+            account: account, metadata: metadata, state: state,
+            request: RecordedRequest(body: request.body, fields: request.fields), upstream: target.url,
+            answer: state == .recorded || call.collected.isEmpty ? call.completion : call.collected,
+            startedAt: startedAt, microsecondsToEnd: microseconds(to: now), requestID: requestID)
+        record.bodyTags = request.tags
+        record.edits = edits
+        record.answerStatus = call.head?.status
+        record.streamed = request.streams
+        record.error = error
+        record.requestedModel = request.model
+        record.microsecondsToFirstByte = call.firstByteAt.map(microseconds)
+        if let facts = call.facts {
+            record.answeredModel = facts.model
+            record.fingerprint = facts.fingerprint
+            record.finishReason = facts.finishReason
+            record.usage = facts.usage
+        }
+        // What is shown of a failed call: not all of an answer that nobody could use.
+        if state == .failed, record.answer.count > 4096 { record.answer.removeSubrange(4096...) }
+        return record
+    }
+
+    func amendment(of call: ModelCall, callID: Int64, now: NIODeadline) -> CallAmendment {
+        CallAmendment(
+            account: account, callID: callID, answer: call.completion, finishReason: call.facts?.finishReason,
+            usage: call.facts?.usage, microsecondsToEnd: microseconds(to: now))
+    }
+
+    private func microseconds(to time: NIODeadline) -> Int64 { (time - start).nanoseconds / 1000 }
+}

@@ -1,0 +1,262 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import NIOHTTP1
+import WireJSON
+
+/// Everything that the gateway changes in a request on its way to the upstream, and in an answer on its way back.
+/// What is not named here passes byte for byte.
+///
+/// | what | why | name in the record |
+/// |---|---|---|
+/// | a leading `fireworks_ai/` of `model` goes | the Python client adds it; plain servers do not know it | `model-prefix` |
+/// | null fields of messages go, except `content` | the Python client sends them; llama.cpp answers 500 | `message-nulls` |
+/// | `control_plane_step`, `weight`, `logprobs` of messages go | they are Eval Protocol's, not the API's | `message-fields` |
+/// | `Accept-Encoding: identity` for recorded calls | the answer is read on its way | `accept-encoding` |
+/// | `Authorization` becomes the upstream's own key, or goes | a key belongs to one origin | `authorization` |
+/// | `Host`, `Content-Length`, `Expect` and hop-by-hop headers | they speak of one connection | – |
+/// | `x-rollcall-request-id` is added to answers | it finds the call in the record | – |
+/// | `Content-Length` or chunks, `Connection` of answers | they speak of one connection | – |
+enum RequestEdits {
+    // MARK: The body
+
+    /// The body for the upstream, and the names of the edits in it; the same body where there is nothing to do.
+    static func body(_ body: [UInt8], fields: JSONFields) -> (bytes: [UInt8], edits: [String]) {
+        var splices: [Splice] = []
+        var edits: [String] = []
+        if let model = fields.value(of: "model", in: body.span), let prefix = prefix(ofModelAt: model, in: body) {
+            splices.append(Splice(range: prefix, replacement: []))
+            edits.append("model-prefix")
+        }
+        if let messages = fields.value(of: "messages", in: body.span), mayNeedEdits(body, messages) {
+            var hasNulls = false
+            var hasFields = false
+            for range in JSONElements.ranges(ofArrayAt: messages, in: body.span) ?? [] {
+                guard let message = try? JSONFields(ofObjectAt: range, in: body.span) else { continue }
+                var bytes: [UInt8]?
+                for field in message.fields {
+                    let name = name(of: field, in: body)
+                    let isForeign = foreignFields.contains(name)
+                    guard isForeign || (name != "content" && isNull(body, field.value)) else { continue }
+                    if isForeign { hasFields = true } else { hasNulls = true }
+                    bytes = try? JSONSplice.removing(name, from: bytes ?? Array(body[range]))
+                }
+                if let bytes { splices.append(Splice(range: range, replacement: bytes)) }
+            }
+            if hasNulls { edits.append("message-nulls") }
+            if hasFields { edits.append("message-fields") }
+        }
+        return (splices.isEmpty ? body : apply(splices, to: body), edits)
+    }
+
+    private struct Splice {
+        var range: Range<Int>
+        var replacement: [UInt8]
+    }
+
+    private static let foreignFields: Set<String> = ["control_plane_step", "weight", "logprobs"]
+    private static let modelPrefix = Array("\"fireworks_ai/".utf8)
+
+    private static func prefix(ofModelAt model: Range<Int>, in body: [UInt8]) -> Range<Int>? {
+        guard body[model].starts(with: modelPrefix) else { return nil }
+        return model.lowerBound + 1..<model.lowerBound + modelPrefix.count
+    }
+
+    /// A quick look: without any of these letters there is nothing to take out of the messages.
+    private static func mayNeedEdits(_ body: [UInt8], _ range: Range<Int>) -> Bool {
+        body.withUnsafeBytes { bytes in
+            var index = range.lowerBound
+            let end = range.upperBound - 5
+            while index < end {
+                switch bytes[index] {
+                case UInt8(ascii: "n"):
+                    if bytes[index + 1] == UInt8(ascii: "u"), bytes[index + 2] == UInt8(ascii: "l"),
+                        bytes[index + 3] == UInt8(ascii: "l")
+                    {
+                        return true
+                    }
+                case UInt8(ascii: "\""):
+                    switch (bytes[index + 1], bytes[index + 2], bytes[index + 3], bytes[index + 4], bytes[index + 5]) {
+                    case (UInt8(ascii: "w"), UInt8(ascii: "e"), UInt8(ascii: "i"), _, _),
+                        (UInt8(ascii: "l"), UInt8(ascii: "o"), UInt8(ascii: "g"), _, _),
+                        (UInt8(ascii: "c"), UInt8(ascii: "o"), UInt8(ascii: "n"), UInt8(ascii: "t"), UInt8(ascii: "r")):
+                        return true
+                    default: break
+                    }
+                default: break
+                }
+                index += 1
+            }
+            return false
+        }
+    }
+
+    private static func isNull(_ body: [UInt8], _ range: Range<Int>) -> Bool {
+        range.count == 4 && body[range.lowerBound] == UInt8(ascii: "n")
+    }
+
+    private static func name(of field: JSONFields.Field, in body: [UInt8]) -> String {
+        let raw = body[(field.key.lowerBound + 1)..<(field.key.upperBound - 1)]
+        if !raw.contains(UInt8(ascii: "\\")) { return String(decoding: raw, as: UTF8.self) }
+        return (try? JSONValue(parsing: Array(body[field.key])))?.string ?? ""
+    }
+
+    private static func apply(_ splices: [Splice], to body: [UInt8]) -> [UInt8] {
+        var result: [UInt8] = []
+        result.reserveCapacity(body.count)
+        var position = 0
+        for splice in splices.sorted(by: { $0.range.lowerBound < $1.range.lowerBound }) {
+            result += body[position..<splice.range.lowerBound]
+            result += splice.replacement
+            position = splice.range.upperBound
+        }
+        result += body[position...]
+        return result
+    }
+
+    // MARK: The request's head
+
+    struct HeadRules {
+        var isRecorded: Bool
+        /// Whether the caller's key goes on to an upstream without a key of its own.
+        var forwardsAuthorization: Bool
+    }
+
+    /// The whole request for the upstream, and the names of the edits in its head.
+    static func request(
+        _ head: HTTPRequestHead, to target: UpstreamTarget, query: Substring, body: [UInt8]?, rules: HeadRules
+    ) -> (bytes: ByteBuffer, edits: [String]) {
+        var edits: [String] = []
+        var buffer = ByteBufferAllocator().buffer(capacity: 1024 + (body?.count ?? 0))
+        buffer.writeString(head.method.rawValue)
+        buffer.writeStaticString(" ")
+        buffer.writeString(target.path)
+        if !query.isEmpty {
+            buffer.writeStaticString("?")
+            buffer.writeSubstring(query)
+        }
+        buffer.writeStaticString(" HTTP/1.1\r\nhost: ")
+        buffer.writeString(target.origin.hostHeader)
+        buffer.writeStaticString("\r\n")
+        let named = headersNamed(byConnectionOf: head.headers)
+        for (name, value) in head.headers {
+            switch kind(of: name) {
+            case .ofConnection: continue
+            case .authorization:
+                guard target.key == nil, rules.forwardsAuthorization else {
+                    if target.key == nil { edits.append("authorization") }
+                    continue
+                }
+            case .acceptEncoding:
+                if rules.isRecorded {
+                    if value != "identity" { edits.append("accept-encoding") }
+                    continue
+                }
+            case .other:
+                if !named.isEmpty, named.contains(name.lowercased()) { continue }
+            }
+            buffer.writeString(name)
+            buffer.writeStaticString(": ")
+            buffer.writeString(value)
+            buffer.writeStaticString("\r\n")
+        }
+        if let key = target.key {
+            buffer.writeStaticString("authorization: Bearer ")
+            buffer.writeString(key)
+            buffer.writeStaticString("\r\n")
+            edits.append("authorization")
+        }
+        if rules.isRecorded { buffer.writeStaticString("accept-encoding: identity\r\n") }
+        if let body {
+            buffer.writeStaticString("content-length: ")
+            buffer.writeString(String(body.count))
+            buffer.writeStaticString("\r\n\r\n")
+            buffer.writeBytes(body)
+        } else {
+            buffer.writeStaticString("\r\n")
+        }
+        return (buffer, edits)
+    }
+
+    private enum HeaderKind {
+        case ofConnection, authorization, acceptEncoding, other
+    }
+
+    private static func kind(of name: String) -> HeaderKind {
+        switch name.utf8.count {
+        case 2 where name.isSame("te"), 4 where name.isSame("host"), 6 where name.isSame("expect"),
+            7 where name.isSame("trailer") || name.isSame("upgrade"),
+            10 where name.isSame("connection") || name.isSame("keep-alive"), 14 where name.isSame("content-length"),
+            16 where name.isSame("proxy-connection"), 17 where name.isSame("transfer-encoding"),
+            18 where name.isSame("proxy-authenticate"), 19 where name.isSame("proxy-authorization"):
+            .ofConnection
+        case 13 where name.isSame("authorization"): .authorization
+        case 15 where name.isSame("accept-encoding"): .acceptEncoding
+        default: .other
+        }
+    }
+
+    /// The headers that `Connection` says are for this connection only.
+    private static func headersNamed(byConnectionOf headers: HTTPHeaders) -> Set<String> {
+        var names: Set<String> = []
+        for (name, value) in headers where name.isSame("connection") {
+            for option in value.split(separator: ",") {
+                let word = option.lowercased().filter { $0 != " " && $0 != "\t" }
+                if word != "close" && word != "keep-alive" && word != "upgrade" { names.insert(word) }
+            }
+        }
+        return names
+    }
+
+    // MARK: The answer's head
+
+    enum AnswerLength {
+        case known(Int)
+        /// Chunks, or for an HTTP/1.0 client the end of the connection.
+        case unknown
+        /// The headers stay as they are: an answer without a body.
+        case asUpstreamSays
+    }
+
+    static func answerHead(
+        _ head: ResponseHead, length: AnswerLength, requestID: String, isHTTP10: Bool, closes: Bool
+    ) -> HTTPResponseHead {
+        var headers = HTTPHeaders()
+        headers.reserveCapacity(12)
+        let named = headersNamed(byConnectionOf: head.headers)
+        for (name, value) in head.headers {
+            if case .ofConnection = kind(of: name), !isLengthToKeep(name, length) { continue }
+            if !named.isEmpty, named.contains(name.lowercased()) { continue }
+            if name.isSame("x-rollcall-request-id") { continue }
+            headers.add(name: name, value: value)
+        }
+        headers.add(name: "x-rollcall-request-id", value: requestID)
+        switch length {
+        case .known(let count): headers.add(name: "content-length", value: String(count))
+        case .unknown: if !isHTTP10 { headers.add(name: "transfer-encoding", value: "chunked") }
+        case .asUpstreamSays: break
+        }
+        if closes { headers.add(name: "connection", value: "close") }
+        return HTTPResponseHead(
+            version: isHTTP10 ? .http1_0 : .http1_1,
+            status: HTTPResponseStatus(statusCode: head.status, reasonPhrase: head.reason), headers: headers)
+    }
+
+    private static func isLengthToKeep(_ name: String, _ length: AnswerLength) -> Bool {
+        if case .asUpstreamSays = length { name.isSame("content-length") } else { false }
+    }
+}
+
+extension String {
+    /// Whether these are the letters of `text`, which is lower case, in either case.
+    fileprivate func isSame(_ text: StaticString) -> Bool {
+        guard utf8.count == text.utf8CodeUnitCount else { return false }
+        var index = 0
+        for byte in utf8 {
+            let lower = (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
+            if lower != text.utf8Start[index] { return false }
+            index += 1
+        }
+        return true
+    }
+}

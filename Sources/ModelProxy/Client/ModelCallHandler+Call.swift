@@ -1,0 +1,289 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+import EvalProtocol
+import Logging
+import NIOCore
+import NIOHTTP1
+import TraceStore
+
+/// One call: begins it, tells its ``ModelCall`` what happens, and does what that says.
+extension ModelCallHandler {
+    // MARK: The request
+
+    func start(_ context: ChannelHandlerContext, _ intake: RequestIntake) {
+        let accepted = intake.accepted
+        let configuration = services.configuration
+        let isChat = accepted.path.api == .chatCompletions
+        let hasBody = intake.head.method == .POST
+        let metadata = isChat ? accepted.path.metadata : nil
+        let requestID = services.nextRequestID()
+        var callContext = CallContext(
+            account: accepted.account, metadata: metadata, requestID: requestID, target: accepted.target,
+            startedAt: WallClock.now(), start: .now())
+        var body: [UInt8]?
+        if hasBody {
+            do throws(GatewayProblem) {
+                let request = try ModelRequest(body: intake.body)
+                let edited = RequestEdits.body(request.body, fields: request.fields)
+                body = edited.bytes
+                callContext.edits = edited.edits
+                callContext.request = request
+            } catch {
+                answer(context, error, intake.head, requestID: requestID)
+                return
+            }
+        }
+        if metadata != nil {
+            // An answer's usual size; what it takes more is asked for when it is known.
+            guard let room = services.ledger.reserve(bytes: intake.body.count + (16 << 10)) else {
+                answer(context, .noRoom(reasonForNoRoom), intake.head, requestID: requestID)
+                return
+            }
+            reservation = consume room
+        }
+        if let tagged = accepted.path.metadata {
+            services.ledger.callStarted(
+                RolloutKey(account: accepted.account, rolloutID: tagged.rolloutID), recorded: metadata != nil)
+        }
+        let rules = RequestEdits.HeadRules(
+            isRecorded: metadata != nil, forwardsAuthorization: configuration.keys.isOpen || configuration.forwardsAuthorization)
+        let request = RequestEdits.request(intake.head, to: accepted.target, query: accepted.query, body: body, rules: rules)
+        callContext.edits += request.edits
+
+        callNumber += 1
+        call = ModelCall(
+            ModelCall.Plan(
+                isRecorded: metadata != nil, streams: callContext.request?.streams ?? false,
+                choices: callContext.request?.choices ?? 1,
+                toleratesEnd: intake.head.closesConnection,
+                maximumAnswerBytes: configuration.maximumAnswerBytes, timeouts: configuration.timeouts),
+            now: callContext.start)
+        self.callContext = callContext
+        requestHead = intake.head
+        upstreamRequest = request.bytes
+        hasRetried = false
+        recordID = nil
+        answerHasBegun = false
+        state = .calling
+        services.startTiming(self)
+        lease(fresh: false)
+    }
+
+    private var reasonForNoRoom: String {
+        switch services.ledger.health {
+        case .healthy: "too many records wait to be stored"
+        case .unhealthy(let reason): reason
+        }
+    }
+
+    private func lease(fresh: Bool) {
+        guard let callContext else { return }
+        let pool = services.pool(for: callContext.target.origin)
+        let ticket = pool.lease(for: self, fresh: fresh)
+        // A connection may have been there at once.
+        if upstream == nil, case .waiting? = call?.phase { waiting = (pool, ticket) }
+    }
+
+    // MARK: The upstream
+
+    func upstreamReady(_ connection: UpstreamConnection) {
+        waiting = nil
+        guard let upstreamRequest, case .waiting? = call?.phase else {
+            connection.abandon()
+            return
+        }
+        upstream = connection
+        connection.send(upstreamRequest, isHEAD: requestHead?.method == .HEAD, for: self)
+    }
+
+    func upstreamUnavailable(_ problem: GatewayProblem) {
+        waiting = nil
+        if let step = call?.upstreamFailed(problem, now: .now()) { perform(step) }
+    }
+
+    func upstreamAnswered(_ head: ResponseHead) {
+        upstreamRequest = nil
+        if let step = call?.answered(head, now: .now()) { perform(step) }
+    }
+
+    func upstreamSent(_ bytes: ByteBuffer) {
+        if let step = call?.received(bytes, now: .now()) { perform(step) }
+        if call?.isRelaying == true, context?.channel.isWritable == false { upstream?.pause() }
+    }
+
+    /// Nothing more has come for now, so what has been written goes out.
+    func upstreamPaused() {
+        if answerHasBegun { context?.flush() }
+    }
+
+    func upstreamEnded() {
+        upstream = nil
+        if let step = call?.upstreamEnded(now: .now()) { performAndFlush(step) }
+    }
+
+    func upstreamFailed(_ error: any Error, isReused: Bool, hasAnswered: Bool) {
+        upstream = nil
+        if isReused, !hasAnswered, !hasRetried, upstreamRequest != nil, case .waiting? = call?.phase {
+            // It may have been closed from the other side just before: nothing has come of this request.
+            hasRetried = true
+            lease(fresh: true)
+            return
+        }
+        if let step = call?.upstreamFailed(.upstreamFailed(UpstreamFailure.sentence(error)), now: .now()) { perform(step) }
+    }
+
+    // MARK: The record
+
+    func recorded(_ result: Result<RecordOutcome, StoreError>, number: Int) {
+        guard number == callNumber, call != nil else { return }
+        var isRecorded = false
+        switch result {
+        case .success(.stored(let receipt)):
+            recordID = receipt.id
+            isRecorded = true
+        case .success(.conflict(let reason)):
+            services.logger.error("a call was not recorded: \(reason)")
+        case .failure(let error):
+            services.logger.error("a call was not recorded: \(error.description)")
+        }
+        if let step = call?.recorded(isRecorded, now: .now()) { performAndFlush(step) }
+    }
+
+    private func submit(_ state: CallRecord.State, _ error: String?) {
+        guard let call, let record = callContext?.record(of: call, state, error: error, now: .now()),
+            var room = reservation.take()
+        else { return }
+        let isAwaited = state == .recorded
+        let needed = record.byteCount - room.bytes
+        guard needed <= 0 || room.grow(by: needed) else {
+            services.logger.error("a call was not recorded: too many records wait to be stored")
+            if isAwaited { deliverLater(.failure(StoreError(.unavailable, "too many records wait to be stored"))) }
+            return
+        }
+        guard isAwaited else {
+            services.ledger.submit(.call(record), room) { _ in }
+            return
+        }
+        let outcomes = services.outcomes
+        let bound = NIOLoopBound(self, eventLoop: services.loop)
+        let number = callNumber
+        services.ledger.submit(.call(record), room) { outcomes.post($0, to: bound, number: number) }
+    }
+
+    private func deliverLater(_ result: Result<RecordOutcome, StoreError>) {
+        services.outcomes.post(result, to: NIOLoopBound(self, eventLoop: services.loop), number: callNumber)
+    }
+
+    private func amend() {
+        guard let call, let recordID, let callContext else { return }
+        let record = StoreRecord.amendment(callContext.amendment(of: call, callID: recordID, now: .now()))
+        guard let room = services.ledger.reserve(bytes: record.byteCount) else { return }
+        services.ledger.submit(record, room) { _ in }
+    }
+
+    // MARK: What the call says
+
+    func performAndFlush(_ step: ModelCall.Step) {
+        perform(step)
+        if step.bytes != nil, step.end == nil { context?.flush() }
+    }
+
+    func perform(_ step: ModelCall.Step) {
+        if let record = step.record { submit(record.state, record.error) }
+        if step.amends { amend() }
+        if step.drops { dropUpstream() }
+        let hasEnded = call?.phase == .ended
+        guard let context, let head = requestHead else {
+            if hasEnded { forgetCall() }
+            return
+        }
+        if let problem = step.problem {
+            let requestID = callContext?.requestID ?? ""
+            forgetCall()
+            answer(context, problem, head, requestID: requestID)
+            return
+        }
+        if let answer = step.head { writeHead(context, answer, step.bodyLength, head) }
+        if let bytes = step.bytes, bytes.readableBytes > 0 {
+            context.write(Self.wrapOutboundOut(.body(.byteBuffer(bytes))), promise: nil)
+        }
+        switch step.end {
+        case .clean:
+            // Known by the connection's end, or not to be used again.
+            let closes = closesAfterwards(head)
+            forgetCall()
+            state = closes ? .closing : .idle
+            writeEnd(context, closes: closes)
+        case .abort:
+            forgetCall()
+            abort(context, isHTTP10: head.isHTTP10)
+        case nil:
+            if hasEnded { forgetCall() }
+        }
+    }
+
+    private func writeHead(
+        _ context: ChannelHandlerContext, _ answer: ResponseHead, _ bodyLength: Int?, _ request: HTTPRequestHead
+    ) {
+        answerHasBegun = true
+        let length: RequestEdits.AnswerLength =
+            switch (bodyLength, answer.framing) {
+            case (let count?, _): .known(count)
+            case (nil, .none): .asUpstreamSays
+            case (nil, .length(let count)): .known(count)
+            case (nil, .chunked), (nil, .untilClose): .unknown
+            }
+        var head = RequestEdits.answerHead(
+            answer, length: length, requestID: callContext?.requestID ?? "", isHTTP10: request.isHTTP10,
+            closes: closesAfterwards(request))
+        // Without a length the encoder would announce chunks, which an answer to HEAD has not.
+        if request.method == .HEAD, !head.headers.contains(name: "content-length") {
+            head.headers.add(name: "content-length", value: "0")
+        }
+        context.write(Self.wrapOutboundOut(.head(head)), promise: nil)
+    }
+
+    /// Ends the connection so that nobody takes the answer for whole.
+    private func abort(_ context: ChannelHandlerContext, isHTTP10: Bool) {
+        state = .closing
+        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        let flushed = context.eventLoop.makePromise(of: Void.self)
+        context.writeAndFlush(Self.wrapOutboundOut(.body(.byteBuffer(ByteBuffer()))), promise: flushed)
+        flushed.futureResult.whenComplete { _ in
+            let context = bound.value
+            // The end of the connection is a clean end in HTTP/1.0, a reset is not.
+            if isHTTP10 { Self.resetOnClose(context) }
+            context.close(promise: nil)
+        }
+    }
+
+    private static func resetOnClose(_ context: ChannelHandlerContext) {
+        _ = (context.channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
+    }
+
+    private func dropUpstream() {
+        upstream?.abandon()
+        upstream = nil
+        if let waiting { waiting.pool.cancel(waiting.ticket) }
+        waiting = nil
+    }
+
+    private func forgetCall() {
+        if let upstream, case .ended? = call?.phase { upstream.abandon() }
+        upstream = nil
+        call = nil
+        callContext = nil
+        requestHead = nil
+        upstreamRequest = nil
+        _ = reservation.take()
+        callNumber += 1
+        services.stopTiming(self)
+    }
+}

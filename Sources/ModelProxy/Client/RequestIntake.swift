@@ -1,0 +1,32 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+import NIOHTTP1
+
+/// A model call's request while its body comes in.
+struct RequestIntake {
+    let head: HTTPRequestHead
+    let accepted: CallRoute.Accepted
+    private let maximumBytes: Int
+    private(set) var body: [UInt8] = []
+    private(set) var isTooLarge = false
+
+    init(_ head: HTTPRequestHead, _ accepted: CallRoute.Accepted, maximumBytes: Int) {
+        self.head = head
+        self.accepted = accepted
+        self.maximumBytes = maximumBytes
+        if let length = head.headers.first(name: "content-length").flatMap({ Int($0) }) {
+            isTooLarge = length > maximumBytes
+            // No more on somebody's word than a usual body takes.
+            body.reserveCapacity(min(length, 64 << 10))
+        }
+    }
+
+    mutating func add(_ bytes: ByteBuffer) {
+        guard body.count + bytes.readableBytes <= maximumBytes else {
+            isTooLarge = true
+            return
+        }
+        body.append(contentsOf: bytes.readableBytesView)
+    }
+}

@@ -1,0 +1,93 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import Logging
+import NIOCore
+import TraceStore
+
+/// What the calls of one event loop share: connections to upstreams, a coarse clock, and the way back from the ledger.
+final class LoopServices {
+    let loop: any EventLoop
+    let configuration: ProxyConfiguration
+    let ledger: TraceLedger
+    let logger: Logger
+    let outcomes: OutcomeMailbox
+    private let tls: TLSContext
+    private var pools: [UpstreamOrigin: UpstreamPool] = [:]
+    /// The handlers that have a deadline.
+    private var timed: [ObjectIdentifier: ModelCallHandler] = [:]
+    private var ticks = false
+    private var isShutDown = false
+    private var requestIDs = RequestIDs()
+
+    /// How exact the deadlines are.
+    private static let tick = TimeAmount.milliseconds(100)
+
+    init(loop: any EventLoop, configuration: ProxyConfiguration, ledger: TraceLedger, tls: TLSContext, logger: Logger) {
+        self.loop = loop
+        self.configuration = configuration
+        self.ledger = ledger
+        self.tls = tls
+        self.logger = logger
+        outcomes = OutcomeMailbox(loop: loop)
+    }
+
+    func nextRequestID() -> String { requestIDs.next() }
+
+    func pool(for origin: UpstreamOrigin) -> UpstreamPool {
+        startTicking()
+        if let pool = pools[origin] { return pool }
+        let pool = UpstreamPool(origin: origin, loop: loop, configuration: configuration, tls: tls)
+        if isShutDown { pool.shutDown() }
+        pools[origin] = pool
+        return pool
+    }
+
+    /// Asks the handler about its deadlines ten times a second until ``stopTiming(_:)``.
+    func startTiming(_ handler: ModelCallHandler) {
+        timed[ObjectIdentifier(handler)] = handler
+        startTicking()
+    }
+
+    func stopTiming(_ handler: ModelCallHandler) { timed[ObjectIdentifier(handler)] = nil }
+
+    func shutDown() {
+        isShutDown = true
+        for pool in pools.values { pool.shutDown() }
+    }
+
+    private func startTicking() {
+        guard !ticks else { return }
+        ticks = true
+        scheduleTick()
+    }
+
+    private func scheduleTick() {
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        loop.scheduleTask(in: Self.tick) { bound.value.onTick() }
+    }
+
+    private func onTick() {
+        let now = NIODeadline.now()
+        for handler in Array(timed.values) { handler.checkTime(now) }
+        for (origin, pool) in pools {
+            pool.expire(now: now)
+            if pool.isEmpty { pools[origin] = nil }
+        }
+        ticks = !timed.isEmpty || !pools.isEmpty
+        if ticks { scheduleTick() }
+    }
+}
+
+@available(*, unavailable)
+extension LoopServices: Sendable {}
+
+/// Ids that no other answer carries: 64 bits, each once from a random start on.
+private struct RequestIDs {
+    private var state = UInt64.random(in: .min ... .max)
+
+    mutating func next() -> String {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        let digits = String(state, radix: 16)
+        return "req_" + String(repeating: "0", count: 16 - digits.utf8.count) + digits
+    }
+}
