@@ -49,7 +49,8 @@ struct JSONParser {
         case UInt8(ascii: "["): return .array(try array())
         case UInt8(ascii: "\""):
             let start = scanner.position
-            return .string(string(from: start, hasEscapes: try scanner.string()))
+            let hasEscapes = try scanner.string()
+            return .string(string(from: start, hasEscapes: hasEscapes))
         case UInt8(ascii: "t"):
             try scanner.literal("true")
             return .bool(true)
@@ -75,7 +76,8 @@ struct JSONParser {
         while true {
             scanner.skipWhiteSpace()
             let start = scanner.position
-            let key = string(from: start, hasEscapes: try scanner.key())
+            let hasEscapes = try scanner.key()
+            let key = string(from: start, hasEscapes: hasEscapes)
             try scanner.colon()
             members.append(JSONObject.Member(key: key, value: try value()))
             scanner.skipWhiteSpace()

@@ -146,7 +146,8 @@ struct JSONCodingTests {
                 try inner.encode(x, forKey: .b)
                 var list = container.nestedUnkeyedContainer(forKey: .b)
                 for element in y { try list.encode(element) }
-                try container.superEncoder().singleValueContainer().encodeNil()
+                var parent = container.superEncoder().singleValueContainer()
+                try parent.encodeNil()
             }
         }
         let value = try JSONValueEncoder().encode(Nested(x: 1, y: [2, 3]))

@@ -4,6 +4,15 @@ import TestSupport
 import Testing
 import WireJSON
 
+/// Spans cannot stand in an expectation.
+extension JSONFields {
+    func range(of name: String, in bytes: [UInt8]) -> Range<Int>? { value(of: name, in: bytes.span) }
+}
+
+func elementRanges(_ bytes: [UInt8]) -> [Range<Int>]? {
+    JSONElements.ranges(ofArrayAt: 0..<bytes.count, in: bytes.span)
+}
+
 @Suite("WireJSON: fields and elements")
 struct JSONFieldsTests {
     private func value(_ name: String, in text: String) throws -> String? {
@@ -58,8 +67,9 @@ struct JSONFieldsTests {
     func nested() throws {
         let bytes = Array(#"{"a": {"b": [1, {"c": 2}]}}"#.utf8)
         let outer = try JSONFields(of: bytes.span)
-        let inner = try JSONFields(ofObjectAt: #require(outer.value(of: "a", in: bytes.span)), in: bytes.span)
-        let range = try #require(inner.value(of: "b", in: bytes.span))
+        let place = try #require(outer.range(of: "a", in: bytes))
+        let inner = try JSONFields(ofObjectAt: place, in: bytes.span)
+        let range = try #require(inner.range(of: "b", in: bytes))
         #expect(String(decoding: bytes[range], as: UTF8.self) == #"[1, {"c": 2}]"#)
         #expect(String(decoding: bytes[inner.object], as: UTF8.self) == #"{"b": [1, {"c": 2}]}"#)
     }
@@ -67,15 +77,13 @@ struct JSONFieldsTests {
     @Test("elements of an array, without the white space around them")
     func elements() throws {
         let bytes = Array(#"[1, "a]" ,{"b":[]},[ ] ]"#.utf8)
-        let ranges = try #require(JSONElements.ranges(ofArrayAt: 0..<bytes.count, in: bytes.span))
+        let ranges = try #require(elementRanges(bytes))
         #expect(ranges.map { String(decoding: bytes[$0], as: UTF8.self) } == ["1", #""a]""#, #"{"b":[]}"#, "[ ]"])
         for (text, count) in [("[]", 0), ("[ ]", 0), (" [1] ", 1)] {
-            let bytes = Array(text.utf8)
-            #expect(JSONElements.ranges(ofArrayAt: 0..<bytes.count, in: bytes.span)?.count == count)
+            #expect(elementRanges(Array(text.utf8))?.count == count)
         }
         for text in ["{}", "null", #""[]""#, "", "[1", "[1 2]"] {
-            let bytes = Array(text.utf8)
-            #expect(JSONElements.ranges(ofArrayAt: 0..<bytes.count, in: bytes.span) == nil)
+            #expect(elementRanges(Array(text.utf8)) == nil)
         }
     }
 
@@ -90,7 +98,7 @@ struct JSONFieldsTests {
             for (field, member) in zip(fields.fields, object.members) {
                 #expect(try JSONValue(parsing: Array(bytes[field.key])) == .string(member.key))
                 #expect(try JSONValue(parsing: Array(bytes[field.value])) == member.value)
-                let found = try #require(fields.value(of: member.key.text, in: bytes.span))
+                let found = try #require(fields.range(of: member.key.text, in: bytes))
                 #expect(try JSONValue(parsing: Array(bytes[found])) == object[member.key.text])
             }
         }
