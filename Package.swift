@@ -125,6 +125,7 @@ let package = Package(
             name: "CalculatorEnvironment",
             dependencies: ["RolloutEnvironment", "EvalProtocol", argumentParser],
             path: "Examples/CalculatorEnvironment",
+            exclude: ["rows.jsonl"],
             packageAccess: false,
             swiftSettings: settings),
 

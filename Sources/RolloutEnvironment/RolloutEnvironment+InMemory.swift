@@ -1,0 +1,21 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+package import EvalProtocol
+import RolloutTracing
+
+extension RolloutEnvironment {
+    /// Runs the agent in the calling task, with the model and the reports given: what tests of agents stand on.
+    package func runInMemory(
+        _ request: InitRequest, transport: any ModelTransport, reporter: any RolloutReporter
+    ) async -> Status {
+        var metadata = request.metadata
+        metadata.attempt = metadata.attempt ?? .random()
+        let context = RolloutContext(metadata: metadata)
+        let run = core.makeRun(
+            request, context: context, reporter: reporter, transport: transport, secrets: core.secrets(of: request))
+        _ = await reporter.deliver(.running, for: context, message: "running", within: .seconds(3))
+        let status = await run.execute()
+        run.report(status)
+        return status
+    }
+}
