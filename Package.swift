@@ -57,7 +57,7 @@ let package = Package(
         .target(name: "EvalProtocol", dependencies: ["WireJSON"], swiftSettings: settings),
 
         // zstd, to read the payloads of gateways that compress them.
-        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
+        .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
 
         // What agents, environments and callers link.
         .target(

@@ -7,7 +7,7 @@ source "$(dirname "$0")/common.sh"
 command -v swift >/dev/null || fail "no swift on the PATH; install Swift 6.3 from https://swift.org/install/linux"
 
 missing=()
-for package in libsqlite3-dev zlib1g-dev python3 python3-venv "$@"; do
+for package in libsqlite3-dev libzstd-dev zlib1g-dev python3 python3-venv "$@"; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0

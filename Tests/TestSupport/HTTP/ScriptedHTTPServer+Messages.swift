@@ -24,6 +24,9 @@ extension ScriptedHTTPServer {
             }
         }
 
+        /// The first header of this name, whatever its case.
+        package func header(_ name: String) -> String? { headers.first(name: name) }
+
         /// The body as JSON, or `nil` when it is none.
         package var json: JSONValue? { try? JSONValue(parsing: body) }
 
