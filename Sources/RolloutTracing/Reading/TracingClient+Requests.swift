@@ -16,7 +16,7 @@ extension TracingClient {
 
     /// Asks at the path that worked last, and at the other one if that is not there.
     func getEither(
-        _ route: WritableKeyPath<Learned.Routes, String> & any Sendable, _ paths: [String], _ query: [(String, String)],
+        _ route: any WritableKeyPath<Learned.Routes, String> & Sendable, _ paths: [String], _ query: [(String, String)],
         timeout: Duration = .seconds(300), tries: Int
     ) async throws -> (url: String, JSONValue) {
         let known = learned.routes.withLock { $0[keyPath: route] }
