@@ -1,0 +1,63 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import EvalProtocol
+import TraceStore
+import WireJSON
+
+/// Reads the body of a log post. Whatever it holds, the answer is a record or an error with the field's path.
+struct LogBody {
+    let account: Account
+    /// The attempt of the post's path, which beats the body's.
+    let pathAttempt: AttemptID?
+
+    static let maximumTags = 1000
+    static let maximumClientIDBytes = 256
+
+    func record(_ reader: JSONReader) throws(JSONDecodingError) -> LogRecord {
+        _ = try reader.object()
+        let tags = try tags(reader["tags"])
+        let status = reader["status"].present
+        _ = try status?.object()
+        let extras = reader["extras"].present
+        _ = try extras?.object()
+        return LogRecord(
+            account: account, program: try reader["program"].present?.string() ?? LogLine.defaultProgram,
+            message: try reader["message"].present?.string() ?? "",
+            severity: extras?["level"].value?.string ?? "INFO", tags: tags, status: status?.value?.serialized(),
+            code: status?["code"].value?.int.flatMap { StatusCode(rawValue: $0) }, extras: extras?.value?.serialized(),
+            sentAt: extras?["timestamp"].value?.string.flatMap { Timestamp($0) }?.microseconds,
+            attempt: try attempt(extras))
+    }
+
+    private func tags(_ reader: JSONReader) throws(JSONDecodingError) -> [String] {
+        guard let array = reader.value?.array, !array.isEmpty, array.count <= Self.maximumTags else {
+            throw reader.error(expected: "1 to \(Self.maximumTags) tags such as \"rollout_id:x\"")
+        }
+        var seen: Set<String> = []
+        var tags: [String] = []
+        for element in try reader.elements() {
+            let tag = try element.string()
+            if seen.insert(tag).inserted { tags.append(tag) }
+        }
+        return tags
+    }
+
+    /// Only what has the form that is ours is ours: a sender that knows nothing of attempts may use the name otherwise.
+    private func attempt(_ extras: JSONReader?) throws(JSONDecodingError) -> AttemptID? {
+        if let pathAttempt { return pathAttempt }
+        guard let own = extras?["rollcall"], own.value?.object != nil else { return nil }
+        return try own["attempt"].present?.decode()
+    }
+
+    /// An item of a batch: a log body with an `id` of its sender's.
+    func batchRecord(_ reader: JSONReader) throws(JSONDecodingError) -> LogRecord {
+        var record = try record(reader)
+        if let id = reader["id"].present {
+            guard let text = id.value?.string, (1...Self.maximumClientIDBytes).contains(text.utf8.count) else {
+                throw id.error(expected: "a string of 1 to \(Self.maximumClientIDBytes) bytes")
+            }
+            record.clientID = text
+        }
+        return record
+    }
+}

@@ -1,0 +1,92 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import EvalProtocol
+import Hummingbird
+import HummingbirdCore
+import TraceStore
+import WireJSON
+
+/// Announcing rollouts, and everything that is known of one.
+struct RolloutRoutes {
+    let ledger: TraceLedger
+    let limits: RouteLimits
+
+    func add(to table: inout RouteTable) {
+        table.add(.post, ["/v1/rollouts"], register)
+        table.add(.get, ["/v1/rollouts/**"], page)
+    }
+
+    // MARK: Registration
+
+    @Sendable private func register(_ request: Request, _ context: GatewayContext) async throws -> Response {
+        let items = try await request.batch(upTo: limits)
+        return try await ledger.answer(items) { item throws(JSONDecodingError) in
+            .registration(try registration(item, context.account))
+        } id: {
+            $0["metadata"]["rollout_id"].value?.string.map { .string($0) } ?? .null
+        }
+    }
+
+    private func registration(_ item: JSONReader, _ account: Account) throws(JSONDecodingError) -> Registration {
+        _ = try item.object()
+        var metadata: RolloutMetadata = try item["metadata"].decode()
+        for (name, id) in metadata.ids where id.utf8.count > limits.idBytes {
+            throw item["metadata"][name].error(expected: "at most \(limits.idBytes) bytes")
+        }
+        if let attempt = item["attempt"].present { metadata.attempt = try attempt.decode() }
+        return Registration(account: account, metadata: metadata)
+    }
+
+    // MARK: The page
+
+    @Sendable private func page(_ request: Request, _ context: GatewayContext) async throws -> Response {
+        let raw = context.parameters.getCatchAll().joined(separator: "/")
+        guard let id = PercentEncoding.decode(raw, plusIsSpace: false) else {
+            throw Problem(
+                .badRequest, "the path's rollout id is not percent-encoded UTF-8; encode it again",
+                parameter: "rollout_id")
+        }
+        guard let page = try await ledger.page(of: RolloutKey(account: context.account, rolloutID: id)) else {
+            throw Problem(.notFound, "nothing is known of rollout '\(id)'", parameter: "rollout_id", code: "unknown_rollout")
+        }
+        return Response(json: Self.json(id, page))
+    }
+
+    private static func json(_ id: String, _ page: RolloutPage) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.member("rollout_id", .string(id))
+        let ids = page.state.ids
+        writer.member(
+            "metadata",
+            [
+                "invocation_id": .optional(ids.invocationID), "experiment_id": .optional(ids.experimentID),
+                "rollout_id": .string(id), "run_id": .optional(ids.runID), "row_id": .optional(ids.rowID),
+            ])
+        writer.member("status", raw: page.state.status?.wire)
+        writer.member("extras", raw: page.state.status?.extras)
+        writer.member("attempts", objects: page.state.attempts.map { attempt($0, of: page.state) })
+        writer.member(
+            "calls",
+            [
+                "started": .number(JSONNumber(page.startedCalls)), "recorded": .number(JSONNumber(page.recordedCalls)),
+                "failed": .number(JSONNumber(page.failedCalls)), "cut": .number(JSONNumber(page.cutCalls)),
+                "unrecorded": .number(JSONNumber(page.unrecordedCalls)),
+            ])
+        writer.member("logs", .number(JSONNumber(page.logs)))
+        writer.member("tokens", page.usage.json)
+        writer.member("first_seen", .string(Timestamp(microseconds: page.firstSeen).description))
+        writer.member("last_seen", .string(Timestamp(microseconds: page.lastSeen).description))
+        return writer.finish()
+    }
+
+    private static func attempt(_ attempt: RolloutState.Attempt, of state: RolloutState) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.member("number", .number(JSONNumber(attempt.number)))
+        writer.member("attempt", .string(attempt.name))
+        writer.member("current", .bool(attempt.number == state.newestAttempt?.number))
+        writer.member("status", raw: attempt.status?.wire)
+        writer.member("extras", raw: attempt.status?.extras)
+        writer.member("opened_at", .string(Timestamp(microseconds: attempt.openedAt).description))
+        return writer.finish()
+    }
+}

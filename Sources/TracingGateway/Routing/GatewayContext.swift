@@ -1,0 +1,31 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import Hummingbird
+import HummingbirdCore
+import Logging
+import NIOCore
+import TraceStore
+
+/// What the routes know of a request besides itself.
+struct GatewayContext: RequestContext {
+    var coreContext: CoreRequestContextStorage
+    let channel: any Channel
+    let requestID = RequestID()
+    /// Whose key came with the request; set before any route runs.
+    var account = Account.default
+
+    init(source: ApplicationRequestContextSource) {
+        coreContext = CoreRequestContextStorage(source: source)
+        channel = source.channel
+    }
+
+    /// A variable segment of the path, decoded.
+    func segment(_ name: String) throws(Problem) -> String {
+        let raw = parameters.get(name) ?? ""
+        guard let text = PercentEncoding.decode(raw, plusIsSpace: false) else {
+            throw Problem(
+                .badRequest, "the path's '\(name)' is not percent-encoded UTF-8; encode it again", parameter: name)
+        }
+        return text
+    }
+}

@@ -1,0 +1,119 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import EvalProtocol
+import HTTPTypes
+import ModelProxy
+import TraceStore
+import WireJSON
+
+/// Why a request is not served: a status, OpenAI's error shape with the same sentence as `detail`, and headers.
+struct Problem: Error, Sendable, CustomStringConvertible {
+    let status: HTTPResponse.Status
+    let message: String
+    /// The field, parameter or header that is wrong.
+    var parameter: String?
+    /// A stable word for programs.
+    var code: String?
+    var retryAfterSeconds: Int?
+    var allowed: [String] = []
+
+    init(
+        _ status: HTTPResponse.Status, _ message: String, parameter: String? = nil, code: String? = nil,
+        retryAfterSeconds: Int? = nil, allowed: [String] = []
+    ) {
+        self.status = status
+        self.message = message
+        self.parameter = parameter
+        self.code = code
+        self.retryAfterSeconds = retryAfterSeconds
+        self.allowed = allowed
+    }
+
+    var description: String { message }
+
+    private var type: String {
+        switch status.code {
+        case 401: "authentication_error"
+        case 403: "permission_error"
+        case 429: "rate_limit_error"
+        case 500...: "server_error"
+        default: "invalid_request_error"
+        }
+    }
+
+    var body: [UInt8] {
+        let error: JSONObject = [
+            "message": .string(message), "type": .string(type), "param": parameter.map { .string($0) } ?? .null,
+            "code": code.map { .string($0) } ?? .null,
+        ]
+        return JSONValue.object(["error": .object(error), "detail": .string(message)]).serialized()
+    }
+
+    var headerFields: HTTPFields {
+        var fields: HTTPFields = [.contentType: "application/json"]
+        if let retryAfterSeconds { fields[.retryAfter] = String(retryAfterSeconds) }
+        if !allowed.isEmpty { fields[.allow] = allowed.joined(separator: ", ") }
+        if status.code == 413, let name = HTTPField.Name("connection") { fields[name] = "close" }
+        if status.code < 500, status.code != 408, status.code != 429, let name = HTTPField.Name("x-should-retry") {
+            fields[name] = "false"
+        }
+        return fields
+    }
+}
+
+extension Problem {
+    /// What stands in the body at a path that the error names.
+    static func body(_ error: any Error) -> Problem {
+        switch error {
+        case let problem as Problem: problem
+        case let error as JSONDecodingError:
+            Problem(.badRequest, error.description, parameter: error.path.isRoot ? nil : error.path.description)
+        case let error as JSONError: Problem(.badRequest, "the body is \(error.description)")
+        default: Problem(.badRequest, "the body cannot be read: \(error)")
+        }
+    }
+
+    static func parameter(_ name: String, _ expected: String, found: String?) -> Problem {
+        let shown = found.map { $0.count > 60 ? "'\($0.prefix(57))…'" : "'\($0)'" } ?? "nothing"
+        return Problem(
+            .unprocessableContent, "query parameter '\(name)': expected \(expected), found \(shown)", parameter: name)
+    }
+
+    static func store(_ error: StoreError) -> Problem {
+        switch error.reason {
+        case .refused: Problem(.badRequest, error.description, code: "refused")
+        case .unavailable, .unusable: unavailable(error.description)
+        }
+    }
+
+    static func unavailable(_ sentence: String) -> Problem {
+        Problem(.serviceUnavailable, sentence, code: "store_unavailable", retryAfterSeconds: 1)
+    }
+
+    static func tooBusy(_ what: String) -> Problem {
+        Problem(.serviceUnavailable, what, code: "too_busy", retryAfterSeconds: 1)
+    }
+
+    static func bodyTooLarge(_ bytes: Int) -> Problem {
+        Problem(.contentTooLarge, "the body is larger than \(bytes) bytes; send less at once", code: "body_too_large")
+    }
+
+    static func notHTTP(_ reason: String) -> Problem {
+        Problem(.badRequest, "the request is not valid HTTP/1.1: \(reason)", code: "invalid_http")
+    }
+
+    static func headTooLarge(_ limits: ConnectionLimits) -> Problem {
+        Problem(
+            .requestHeaderFieldsTooLarge,
+            "the request's head is larger than \(limits.headBytes) bytes or has more than \(limits.headerFields) fields",
+            code: "head_too_large")
+    }
+
+    static func slowBody(_ limits: ConnectionLimits) -> Problem {
+        Problem(
+            .requestTimeout,
+            "the request's body stopped for more than \(limits.bodyPause.nanoseconds / 1_000_000_000) s "
+                + "or took more than \(limits.body.nanoseconds / 1_000_000_000) s",
+            code: "slow_body")
+    }
+}
