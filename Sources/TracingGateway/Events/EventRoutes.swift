@@ -1,0 +1,59 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import HTTPTypes
+import Hummingbird
+import HummingbirdCore
+import Logging
+import TraceStore
+
+/// The statuses of many rollouts on one connection, as server-sent events.
+struct EventRoutes {
+    let ledger: TraceLedger
+    let limits: RouteLimits
+    let streams: Slots
+    let logger: Logger
+
+    init(ledger: TraceLedger, limits: RouteLimits, logger: Logger) {
+        self.ledger = ledger
+        self.limits = limits
+        self.logger = logger
+        streams = Slots(limits.eventStreams)
+    }
+
+    func add(to table: inout RouteTable) {
+        table.add(.get, ["/v1/events"], events)
+    }
+
+    private static let lastEventID = HTTPField.Name("last-event-id")
+
+    @Sendable private func events(_ request: Request, _ context: GatewayContext) async throws -> Response {
+        let parameters = try QueryParameters(request)
+        let filter = RolloutFilter(
+            experimentIDs: parameters.all("experiment_id"), runIDs: parameters.all("run_id"),
+            invocationIDs: parameters.all("invocation_id"), rolloutIDs: parameters.all("rollout_id"))
+        guard !filter.isEmpty else {
+            throw Problem(
+                .badRequest,
+                "name the rollouts with experiment_id, run_id, invocation_id or rollout_id in the query",
+                parameter: "experiment_id")
+        }
+        let last = Self.lastEventID.flatMap { request.headers[$0] }
+        let subscription = ledger.subscribe(
+            filter, account: context.account, after: last.map(EventText.sequence(ofID:)))
+        let stream = EventStream(
+            subscription: subscription, channel: context.channel, limits: limits,
+            logger: logger, requestID: context.requestID)
+        guard streams.take() else {
+            throw Problem.tooBusy("too many event streams are open; close some, or name several experiments in one")
+        }
+        let slots = streams
+        return Response(
+            status: .ok,
+            headers: [.contentType: "text/event-stream", .cacheControl: "no-cache"],
+            body: ResponseBody { writer in
+                defer { slots.giveBack() }
+                await stream.run()
+                try await writer.finish(nil)
+            })
+    }
+}

@@ -1,0 +1,105 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import Hummingbird
+import HummingbirdCore
+package import Logging
+import ModelProxy
+package import NIOCore
+import NIOPosix
+package import ServiceLifecycle
+package import TraceStore
+
+/// The gateway: model calls, logs, status, traces and events on one port, over one ledger.
+package struct Gateway: Service {
+    /// Where a gateway can be reached.
+    package struct Address: Sendable {
+        /// What clients are to be given: `http://localhost:8787`.
+        package let url: String
+        package let port: Int
+        /// Every socket's own address.
+        package let sockets: [String]
+    }
+
+    private let configuration: GatewayConfiguration
+    private let ledger: TraceLedger
+    private let group: any EventLoopGroup
+    private let logger: Logger
+    private let whenReady: @Sendable (Address) async -> Void
+
+    /// - Parameters:
+    ///   - ledger: what is recorded to; the gateway finishes it when it ends.
+    ///   - whenReady: called once the gateway listens.
+    package init(
+        _ configuration: GatewayConfiguration, ledger: TraceLedger,
+        group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton, logger: Logger,
+        whenReady: @escaping @Sendable (Address) async -> Void = { _ in }
+    ) {
+        self.configuration = configuration
+        self.ledger = ledger
+        self.group = group
+        self.logger = logger
+        self.whenReady = whenReady
+    }
+
+    /// Serves until a graceful shutdown: no new connections, waits and event streams end, running requests get
+    /// ``GatewayConfiguration/grace`` to end, and what has been taken is committed.
+    package func run() async throws {
+        guard configuration.isLoopback || !configuration.proxy.keys.isOpen else {
+            await ledger.finish()
+            throw GatewayStartError.needsKeys(configuration.host)
+        }
+        let proxy = ModelProxy(configuration.proxy, ledger: ledger, group: group, logger: logger)
+        let registry = ConnectionRegistry(limit: configuration.connections.connections)
+        do {
+            let sockets = try await ListeningSockets.bind(
+                host: configuration.host, port: configuration.port,
+                channel: GatewayChannel(responder: responder(), proxy: proxy, limits: configuration.connections),
+                registry: registry, group: group, logger: logger)
+            await serve(sockets, registry)
+        } catch {
+            await proxy.shutdown()
+            await ledger.finish()
+            throw error
+        }
+        await proxy.shutdown()
+        await ledger.finish()
+    }
+
+    private func serve(_ sockets: ListeningSockets, _ registry: ConnectionRegistry) async {
+        let url = "http://\(configuration.isReachedAsLocalhost ? "localhost" : configuration.host):\(sockets.port)"
+        await whenReady(Address(url: url, port: sockets.port, sockets: sockets.addresses))
+        await withTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { await sockets.serve(logger: logger) }
+            tasks.addTask {
+                guard (try? await gracefulShutdown()) != nil else { return sockets.close() }
+                sockets.close()
+                registry.drain()
+                guard (try? await Task.sleep(for: configuration.grace)) != nil else { return }
+                let cut = registry.cut()
+                if cut > 0 { logger.warning("The grace period is over; \(cut) connections were cut") }
+            }
+            await tasks.next()
+            tasks.cancelAll()
+        }
+    }
+
+    private func responder() -> HTTPChannelHandler.Responder {
+        let router = Router(context: GatewayContext.self)
+        router.add(middleware: RequestFrame(keys: configuration.proxy.keys, logger: logger))
+        var table = RouteTable()
+        LogRoutes(ledger: ledger, limits: configuration.routes).add(to: &table)
+        StatusRoutes(ledger: ledger, limits: configuration.routes).add(to: &table)
+        TraceRoutes(ledger: ledger, limits: configuration.routes).add(to: &table)
+        EventRoutes(ledger: ledger, limits: configuration.routes, logger: logger).add(to: &table)
+        RolloutRoutes(ledger: ledger, limits: configuration.routes).add(to: &table)
+        HealthRoutes(ledger: ledger).add(to: &table)
+        table.register(with: router)
+        let responder = router.buildResponder()
+        let logger = logger
+        return { request, writer, channel in
+            let context = GatewayContext(source: ApplicationRequestContextSource(channel: channel, logger: logger))
+            let response = try await responder.respond(to: request, context: context)
+            try await writer.write(response: response.head, body: response.body)
+        }
+    }
+}

@@ -1,0 +1,26 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+package import ModelProxy
+
+/// How a gateway listens and serves.
+package struct GatewayConfiguration: Sendable {
+    /// `localhost` is 127.0.0.1 and ::1.
+    package var host = "localhost"
+    /// 0 takes a free one.
+    package var port = 8787
+    /// How long running requests may go on once the gateway is to stop.
+    package var grace = Duration.seconds(30)
+    package var proxy: ProxyConfiguration
+    package var connections = ConnectionLimits()
+    package var routes = RouteLimits()
+
+    package init(proxy: ProxyConfiguration) { self.proxy = proxy }
+
+    /// Whether only this machine can reach the gateway.
+    var isLoopback: Bool {
+        host == "localhost" || host == "::1" || (host.hasPrefix("127.") && host.split(separator: ".").count == 4)
+    }
+
+    /// Whether `localhost` leads to the gateway. The Python client tags model calls for that name only.
+    var isReachedAsLocalhost: Bool { isLoopback || host == "0.0.0.0" || host == "::" }
+}
