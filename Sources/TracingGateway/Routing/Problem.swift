@@ -3,6 +3,7 @@
 import EvalProtocol
 import HTTPTypes
 import ModelProxy
+import NIOCore
 import TraceStore
 import WireJSON
 

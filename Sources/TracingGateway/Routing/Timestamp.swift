@@ -1,14 +1,14 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
 /// A time as ISO 8601 text and as microseconds since 1970, without a calendar library.
-struct Timestamp: Sendable, Hashable, CustomStringConvertible {
-    let microseconds: Int64
+package struct Timestamp: Sendable, Hashable, CustomStringConvertible {
+    package let microseconds: Int64
 
-    init(microseconds: Int64) { self.microseconds = microseconds }
+    package init(microseconds: Int64) { self.microseconds = microseconds }
 
     /// Reads `2026-01-31T12:00:00.123456Z`, with any number of fraction digits or none, `Z` or an offset such as
     /// `+02:00`, or neither, which counts as UTC; the time of day may be missing. Fails for anything else.
-    init?(_ text: String) {
+    package init?(_ text: String) {
         var scanner = DigitScanner(text)
         guard let year = scanner.number(4), scanner.skip("-"), let month = scanner.number(2), scanner.skip("-"),
             let day = scanner.number(2), (1...12).contains(month), (1...31).contains(day)
@@ -35,7 +35,7 @@ struct Timestamp: Sendable, Hashable, CustomStringConvertible {
         microseconds = Int64(seconds) * 1_000_000 + Int64(fraction)
     }
 
-    var description: String {
+    package var description: String {
         var (seconds, micros) = microseconds.quotientAndRemainder(dividingBy: 1_000_000)
         if micros < 0 {
             micros += 1_000_000

@@ -1,10 +1,10 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
-import NIOCore
+package import NIOCore
 
 /// Which deadline a connection has at any moment: the state machine behind ``ConnectionGuard``.
-struct ConnectionDeadlines {
-    enum Phase: Equatable {
+package struct ConnectionDeadlines {
+    package enum Phase: Equatable {
         /// Between requests.
         case idle(since: NIODeadline)
         /// Bytes of a head have come.
@@ -15,7 +15,7 @@ struct ConnectionDeadlines {
         case answering
     }
 
-    enum Expiry: Equatable {
+    package enum Expiry: Equatable {
         /// Nobody is waiting for anything: close without a word.
         case idle
         /// The client is too slow: answer 408.
@@ -23,32 +23,32 @@ struct ConnectionDeadlines {
         case slowBody
     }
 
-    private(set) var phase: Phase
+    package private(set) var phase: Phase
     let limits: ConnectionLimits
 
-    init(limits: ConnectionLimits, now: NIODeadline) {
+    package init(limits: ConnectionLimits, now: NIODeadline) {
         self.limits = limits
         phase = .idle(since: now)
     }
 
-    mutating func bytesReceived(_ now: NIODeadline) {
+    package mutating func bytesReceived(_ now: NIODeadline) {
         if case .idle = phase { phase = .head(since: now) }
     }
 
-    mutating func headReceived(_ now: NIODeadline) { phase = .body(since: now, lastPiece: now) }
+    package mutating func headReceived(_ now: NIODeadline) { phase = .body(since: now, lastPiece: now) }
 
-    mutating func bodyReceived(_ now: NIODeadline) {
+    package mutating func bodyReceived(_ now: NIODeadline) {
         if case .body(let since, _) = phase { phase = .body(since: since, lastPiece: now) }
     }
 
-    mutating func requestEnded() { phase = .answering }
+    package mutating func requestEnded() { phase = .answering }
 
-    mutating func answerEnded(_ now: NIODeadline) {
+    package mutating func answerEnded(_ now: NIODeadline) {
         if case .answering = phase { phase = .idle(since: now) }
     }
 
     /// The next deadline, and what its passing means; `nil` while there is none.
-    var next: (at: NIODeadline, expiry: Expiry)? {
+    package var next: (at: NIODeadline, expiry: Expiry)? {
         switch phase {
         case .idle(let since): (since + limits.idle, .idle)
         case .head(let since): (since + limits.head, .slowHead)

@@ -1,5 +1,6 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
+import HTTPTypes
 import NIOCore
 import NIOHTTP1
 
@@ -72,7 +73,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
     private func receive(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         deadlines.headReceived(loop.now)
         keepAlive = head.isKeepAlive
-        isHTTP10 = head.version < .http1_1
+        isHTTP10 = head.version.major < 1 || (head.version.major == 1 && head.version.minor == 0)
         isHead = head.method == .HEAD
         answer = .awaited
         let expected = head.headers[canonicalForm: "expect"].contains { $0.lowercased() == "100-continue" }
@@ -113,7 +114,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
             return
         }
         switch unwrapOutboundIn(data) {
-        case .head(let head) where head.isInformational: context.write(data, promise: promise)
+        case .head(let head) where head.status.code < 200: context.write(data, promise: promise)
         case .head(let head):
             answer = .begun
             context.write(wrapOutboundOut(.head(frame(head))), promise: promise)

@@ -6,7 +6,7 @@ package import Logging
 import ModelProxy
 package import NIOCore
 import NIOPosix
-package import ServiceLifecycle
+import ServiceLifecycle
 package import TraceStore
 
 /// The gateway: model calls, logs, status, traces and events on one port, over one ledger.
@@ -44,7 +44,7 @@ package struct Gateway: Service {
     /// Serves until a graceful shutdown: no new connections, waits and event streams end, running requests get
     /// ``GatewayConfiguration/grace`` to end, and what has been taken is committed.
     package func run() async throws {
-        guard configuration.isLoopback || !configuration.proxy.keys.isOpen else {
+        guard configuration.isAllowed else {
             await ledger.finish()
             throw GatewayStartError.needsKeys(configuration.host)
         }
@@ -71,7 +71,11 @@ package struct Gateway: Service {
         await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask { await sockets.serve(logger: logger) }
             tasks.addTask {
-                guard (try? await gracefulShutdown()) != nil else { return sockets.close() }
+                guard (try? await gracefulShutdown()) != nil else {
+                    sockets.close()
+                    _ = registry.cut()
+                    return
+                }
                 sockets.close()
                 registry.drain()
                 guard (try? await Task.sleep(for: configuration.grace)) != nil else { return }

@@ -21,6 +21,9 @@ package struct GatewayConfiguration: Sendable {
         host == "localhost" || host == "::1" || (host.hasPrefix("127.") && host.split(separator: ".").count == 4)
     }
 
+    /// Whether it may run: where others can reach it, it needs keys.
+    package var isAllowed: Bool { isLoopback || !proxy.keys.isOpen }
+
     /// Whether `localhost` leads to the gateway. The Python client tags model calls for that name only.
     var isReachedAsLocalhost: Bool { isLoopback || host == "0.0.0.0" || host == "::" }
 }

@@ -1,5 +1,6 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
+import HTTPTypes
 import NIOCore
 
 /// A connection beyond the bound: answered 503 without being listened to, then closed.

@@ -1,0 +1,59 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Foundation
+import Logging
+import ModelProxy
+import NIOPosix
+import ServiceLifecycle
+import SQLiteTraceStore
+import TraceStore
+import TracingGateway
+import UnixSignals
+
+/// `rollcall gateway`: takes settings, starts the gateway, and says where it is.
+struct GatewayCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "gateway",
+        abstract: "Pass model calls on, record them durably, and keep the logs and statuses of rollouts.",
+        discussion: """
+            Every flag can be given as a variable too; the flag wins. When the gateway listens, it prints one line of \
+            JSON with its address on standard output. SIGTERM and SIGINT let running calls end, then it exits with 0.
+            """)
+
+    @OptionGroup var options: GatewayOptions
+
+    func run() async throws {
+        do {
+            try await serve()
+        } catch let error as GatewaySettingError {
+            StandardStreams.note("rollcall gateway: \(error.description)\n")
+            throw ExitCode.validationFailure
+        } catch let error as StoreError {
+            StandardStreams.note("rollcall gateway: \(error.description)\n")
+            throw ExitCode.failure
+        } catch let error as GatewayStartError {
+            StandardStreams.note("rollcall gateway: \(error.description)\n")
+            throw ExitCode.failure
+        }
+    }
+
+    private func serve() async throws {
+        let settings = try GatewaySettings(options, environment: ProcessInfo.processInfo.environment)
+        let logger = settings.logger()
+        OpenFiles.raiseLimit()
+        let store = try SQLiteTraceStore(path: settings.storePath)
+        let announcement = GatewayAnnouncement(hasKeys: !settings.configuration.proxy.keys.isOpen)
+        let gateway = Gateway(
+            settings.configuration, ledger: TraceLedger(store: store, logger: logger),
+            group: MultiThreadedEventLoopGroup.singleton, logger: logger
+        ) { address in
+            announcement.print(address)
+        }
+        let services = ServiceGroup(
+            configuration: .init(
+                services: [.init(service: gateway, successTerminationBehavior: .gracefullyShutdownGroup)],
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        try await services.run()
+    }
+}

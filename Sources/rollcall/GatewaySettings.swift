@@ -1,0 +1,126 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Logging
+import ModelProxy
+import TracingGateway
+
+/// A flag or variable of the gateway that cannot be used.
+struct GatewaySettingError: Error, CustomStringConvertible {
+    let description: String
+}
+
+/// The gateway's settings, from flags and variables.
+struct GatewaySettings {
+    let configuration: GatewayConfiguration
+    let storePath: String
+    let logLevel: Logger.Level
+    let logFormat: StandardErrorLogHandler.Format
+
+    init(_ options: GatewayOptions, environment: [String: String]) throws {
+        let sources = SettingSources(environment: environment)
+        let keys = try Self.keys(options, sources)
+        var configuration = GatewayConfiguration(
+            proxy: ProxyConfiguration(keys: keys, upstreams: try Self.upstreams(options, sources)))
+        configuration.host = sources.text(options.host, "ROLLCALL_HOST") ?? configuration.host
+        let port = try sources.value(options.port, "--port", "ROLLCALL_PORT", "a number from 0 to 65535") { text in
+            Int(text).flatMap { (0...65535).contains($0) ? $0 : nil }
+        }
+        configuration.port = port ?? configuration.port
+        let grace = try sources.value(options.grace, "--grace", "ROLLCALL_GRACE", "seconds, 0 or more") { text in
+            Double(text).flatMap { $0 >= 0 && $0 <= 86_400 ? $0 : nil }
+        }
+        if let grace { configuration.grace = .seconds(grace) }
+        guard configuration.isAllowed else {
+            throw GatewaySettingError(
+                description: "--host \(configuration.host) can be reached from other machines, and there are no keys; "
+                    + "set ROLLCALL_API_KEYS or --api-keys-file, or use --host localhost")
+        }
+        self.configuration = configuration
+        storePath = try Self.storePath(sources.text(options.store, "ROLLCALL_STORE") ?? "sqlite:rollcall.sqlite")
+        let levels = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
+        logLevel =
+            try sources.value(options.logLevel, "--log-level", "ROLLCALL_LOG_LEVEL", "one of \(levels)") {
+                Logger.Level(rawValue: $0)
+            } ?? .info
+        logFormat =
+            try sources.value(options.logFormat, "--log-format", "ROLLCALL_LOG_FORMAT", "text or json") {
+                StandardErrorLogHandler.Format(rawValue: $0)
+            } ?? .text
+    }
+
+    func logger() -> Logger {
+        let (level, format) = (logLevel, logFormat)
+        return Logger(label: "rollcall.gateway") { label in
+            StandardErrorLogHandler(label: label, level: level, format: format)
+        }
+    }
+
+    private static func keys(_ options: GatewayOptions, _ sources: SettingSources) throws -> KeyRing {
+        if let file = options.apiKeysFile ?? sources.environment["ROLLCALL_API_KEYS_FILE"] {
+            do {
+                return try KeyRing(file: try sources.contents(of: file, flag: "--api-keys-file"), name: file)
+            } catch let error as ProxyConfigurationError {
+                throw GatewaySettingError(description: error.description)
+            }
+        }
+        guard let list = sources.environment["ROLLCALL_API_KEYS"] else { return .open }
+        return KeyRing(list: list)
+    }
+
+    private static func upstreams(_ options: GatewayOptions, _ sources: SettingSources) throws -> UpstreamRules {
+        var key = sources.environment["ROLLCALL_UPSTREAM_KEY"]
+        if let file = options.upstreamKeyFile ?? sources.environment["ROLLCALL_UPSTREAM_KEY_FILE"] {
+            key = try sources.contents(of: file, flag: "--upstream-key-file")
+        }
+        key = key?.trimmingCharacters(in: .whitespacesAndNewlines)
+        var allowed = options.allowUpstream
+        if allowed.isEmpty, let list = sources.environment["ROLLCALL_ALLOW_UPSTREAM"] {
+            allowed = list.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+        }
+        do {
+            return try UpstreamRules(
+                upstream: sources.text(options.upstream, "ROLLCALL_UPSTREAM"),
+                upstreamKey: key.flatMap { $0.isEmpty ? nil : $0 }, allowed: allowed,
+                environment: sources.environment)
+        } catch {
+            throw GatewaySettingError(description: error.description)
+        }
+    }
+
+    private static func storePath(_ store: String) throws -> String {
+        guard store.hasPrefix("sqlite:"), store.count > "sqlite:".count else {
+            throw GatewaySettingError(description: "--store is '\(store)', write sqlite:PATH")
+        }
+        return String(store.dropFirst("sqlite:".count))
+    }
+}
+
+/// A setting is its flag, else its variable, else nothing.
+private struct SettingSources {
+    let environment: [String: String]
+
+    func text(_ flag: String?, _ variable: String) -> String? {
+        if let flag { return flag }
+        return environment[variable].flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    func value<Value>(
+        _ flag: String?, _ name: String, _ variable: String, _ expected: String, _ parse: (String) -> Value?
+    ) throws -> Value? {
+        guard let text = text(flag, variable) else { return nil }
+        guard let value = parse(text) else {
+            throw GatewaySettingError(
+                description: "\(flag == nil ? variable : name) is '\(text)', expected \(expected)")
+        }
+        return value
+    }
+
+    func contents(of file: String, flag: String) throws -> String {
+        do {
+            return try String(contentsOfFile: file, encoding: .utf8)
+        } catch {
+            throw GatewaySettingError(description: "\(flag): the file \(file) cannot be read as UTF-8 text")
+        }
+    }
+}

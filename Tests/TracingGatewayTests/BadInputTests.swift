@@ -1,0 +1,241 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import Testing
+import TracingGateway
+import WireJSON
+
+/// Every route, with what must not be sent to it: the status and the words that help, and the gateway goes on.
+@Suite("TracingGateway: bad inputs") struct BadInputTests {
+    struct Case: Sendable {
+        var method: String
+        var path: String
+        var body: String?
+        var status: Int
+        var words: [String]
+
+        init(_ method: String, _ path: String, _ body: String, _ status: Int, _ words: String...) {
+            self.method = method
+            self.path = path
+            self.body = body
+            self.status = status
+            self.words = words
+        }
+
+        init(_ method: String, _ path: String, _ status: Int, _ words: String...) {
+            self.method = method
+            self.path = path
+            self.status = status
+            self.words = words
+        }
+    }
+
+    static let logRoutes = ["/logs", "/v1/logs", "/attempt/a1/logs", "/attempt/a1/v1/logs"]
+    static let batchRoutes = ["/v1/logs/batch", "/attempt/a1/v1/logs/batch"]
+    static let traceRoutes = ["", "/v1", "/project_id/p", "/v1/project_id/p"].flatMap {
+        ["\($0)/traces", "\($0)/traces/pointwise"]
+    }
+
+    static let manyItems = "[" + Array(repeating: "{}", count: 1001).joined(separator: ",") + "]"
+
+    static let logBodies: [Case] = logRoutes.flatMap { route -> [Case] in
+        [
+            Case("POST", route, "", 400, "JSON"),
+            Case("POST", route, "{", 400, "JSON", "byte"),
+            Case("POST", route, "[]", 400, "object"),
+            Case("POST", route, "null", 400, "object"),
+            Case("POST", route, #""text""#, 400, "object"),
+            Case("POST", route, "\u{FF}{}", 400, "JSON"),
+            Case("POST", route, String(repeating: "[", count: 100_000), 400, "JSON"),
+            Case("POST", route, "{}", 400, "tags"),
+            Case("POST", route, #"{"tags":null}"#, 400, "tags"),
+            Case("POST", route, #"{"tags":[]}"#, 400, "tags"),
+            Case("POST", route, #"{"tags":"rollout_id:x"}"#, 400, "tags"),
+            Case("POST", route, #"{"tags":["rollout_id:x",7]}"#, 400, "tags[1]", "string", "7"),
+            Case("POST", route, #"{"tags":["rollout_id:x"],"status":"done"}"#, 400, "status", "object"),
+            Case("POST", route, #"{"tags":["rollout_id:x"],"status":[]}"#, 400, "status", "object"),
+            Case("POST", route, #"{"tags":["rollout_id:x"],"extras":[]}"#, 400, "extras", "object"),
+            Case("POST", route, #"{"tags":["rollout_id:x"],"message":7}"#, 400, "message", "string"),
+            Case("POST", route, #"{"tags":["rollout_id:x"],"program":{}}"#, 400, "program", "string"),
+        ]
+    }
+
+    static let logAttempts: [Case] = [
+        Case("POST", "/logs", #"{"tags":["rollout_id:x"],"extras":{"rollcall":{"attempt":"a b"}}}"#, 400, "extras.rollcall.attempt"),
+        Case("POST", "/attempt/a%20b/logs", #"{"tags":["rollout_id:x"]}"#, 400, "attempt"),
+        Case("POST", "/attempt/%FF/logs", #"{"tags":["rollout_id:x"]}"#, 400, "attempt"),
+        Case("POST", "/attempt/\(String(repeating: "a", count: 65))/logs", #"{"tags":["rollout_id:x"]}"#, 400, "attempt"),
+    ]
+
+    static let batches: [Case] = batchRoutes.flatMap { route -> [Case] in
+        [
+            Case("POST", route, "", 400, "JSON"),
+            Case("POST", route, "{}", 400, "array"),
+            Case("POST", route, "7", 400, "array"),
+            Case("POST", route, manyItems, 400, "1001", "1000"),
+        ]
+    }
+
+    static let searches: [Case] = ["/logs", "/v1/logs"].flatMap { route -> [Case] in
+        [
+            Case("GET", route, 422, "tags"),
+            Case("GET", route + "?tags=", 422, "tags"),
+            Case("GET", route + "?tags=rollout_id:x&limit=-1", 422, "limit", "-1"),
+            Case("GET", route + "?tags=rollout_id:x&limit=many", 422, "limit", "many"),
+            Case("GET", route + "?tags=rollout_id:x&limit=1.5", 422, "limit"),
+            Case("GET", route + "?tags=rollout_id:x&limit=", 422, "limit"),
+            Case("GET", route + "?tags=rollout_id:x&hours_back=-1", 422, "hours_back"),
+            Case("GET", route + "?tags=rollout_id:x&hours_back=nan", 422, "hours_back"),
+            Case("GET", route + "?tags=rollout_id:x&hours_back=day", 422, "hours_back"),
+            Case("GET", route + "?tags=rollout_id:x&attempt=a%20b", 422, "attempt"),
+            Case("GET", route + "?tags=%FF", 422, "tags"),
+            Case("GET", route + "?tags=%2", 422, "tags"),
+        ]
+    }
+
+    static let statuses: [Case] = ["/v1/status", "/status"].flatMap { route -> [Case] in
+        [
+            Case("GET", route, 422, "rollout_id"),
+            Case("GET", route + "?rollout_id=", 422, "rollout_id"),
+            Case("GET", route + "?rollout_id=%FF", 422, "rollout_id"),
+            Case("GET", route + "?rollout_id=x&wait_seconds=61", 422, "wait_seconds", "60"),
+            Case("GET", route + "?rollout_id=x&wait_seconds=-1", 422, "wait_seconds"),
+            Case("GET", route + "?rollout_id=x&wait_seconds=soon", 422, "wait_seconds", "soon"),
+            Case("GET", route + "?rollout_id=x&wait_seconds=", 422, "wait_seconds"),
+            Case("GET", route + "?rollout_id=x&wait_seconds=inf", 422, "wait_seconds"),
+            Case("GET", route + "?rollout_id=x&attempt=", 422, "attempt"),
+            Case("GET", route + "?rollout_id=x&attempt=a/b", 422, "attempt"),
+        ]
+    }
+
+    static let traces: [Case] = traceRoutes.flatMap { route -> [Case] in
+        [
+            Case("GET", route, 422, "tags"),
+            Case("GET", route + "?rollout_id=x", 422, "tags"),
+            Case("GET", route + "?tags=x&limit=ten", 422, "limit"),
+            Case("GET", route + "?tags=x&sample_size=-3", 422, "sample_size"),
+            Case("GET", route + "?tags=x&hours_back=x", 422, "hours_back"),
+            Case("GET", route + "?tags=x&from_timestamp=yesterday", 422, "from_timestamp"),
+            Case("GET", route + "?tags=x&to_timestamp=2026-99-99", 422, "to_timestamp"),
+            Case("GET", route + "?tags=x&include_payloads=yes", 422, "include_payloads"),
+            Case("GET", route + "?tags=x&include_payloads=", 422, "include_payloads"),
+            Case("GET", route + "?tags=x&sleep_between_gets=x", 422, "sleep_between_gets"),
+            Case("GET", route + "?tags=x&max_retries=1.5", 422, "max_retries"),
+            Case("GET", route + "?tags=x&attempt=%20", 422, "attempt"),
+        ]
+    }
+
+    static let others: [Case] = [
+        Case("GET", "/project_id/%FF/traces?tags=x", 400, "project"),
+        Case("GET", "/v1/events", 400, "experiment_id"),
+        Case("GET", "/v1/events?experiment=e", 400, "experiment_id"),
+        Case("GET", "/v1/events?experiment_id=%FF", 422, "experiment_id"),
+        Case("POST", "/v1/rollouts", "", 400, "JSON"),
+        Case("POST", "/v1/rollouts", "{}", 400, "array"),
+        Case("POST", "/v1/rollouts", manyItems, 400, "1000"),
+        Case("GET", "/v1/rollouts/nobody", 404, "nobody"),
+        Case("GET", "/v1/rollouts/%FF", 400, "rollout id"),
+        Case("GET", "/v1/rollouts", 405, "POST"),
+        Case("POST", "/v1/rollouts/x", "{}", 405, "GET"),
+        Case("POST", "/v1/status?rollout_id=x", "{}", 405, "GET"),
+        Case("PUT", "/logs", "{}", 405, "GET", "POST"),
+        Case("DELETE", "/v1/traces?tags=x", 405, "GET"),
+        Case("POST", "/v1/events", "{}", 405, "GET"),
+        Case("POST", "/health", "{}", 405, "GET"),
+        Case("POST", "/ready", "{}", 405, "GET"),
+        Case("GET", "/", 404, "GET /"),
+        Case("GET", "/nowhere", 404, "/nowhere"),
+        Case("POST", "/v2/logs", "{}", 404, "/v2/logs"),
+        Case("REPORT", "/logs", 404, "REPORT"),
+    ]
+
+    @Test("each is answered with the status and the words that help")
+    func table() async throws {
+        let cases = [
+            Self.logBodies, Self.logAttempts, Self.batches, Self.searches, Self.statuses, Self.traces, Self.others,
+        ].flatMap { $0 }
+        try await GatewayFixture.with { gateway in
+            for input in cases {
+                let response = try await gateway.request(
+                    input.method, input.path, body: input.body.map { Self.bytes($0) })
+                let name = "\(input.method) \(input.path) \(input.body?.prefix(60) ?? "")"
+                #expect(response.status == input.status, "\(name): \(response.text)")
+                let message = response.json["error"]?["message"]?.string ?? ""
+                for word in input.words { #expect(message.contains(word), "\(name): \(message)") }
+                #expect(response.json["detail"]?.string == message, "\(name)")
+                #expect(response.json["error"]?["type"]?.string != nil, "\(name)")
+                #expect(response.header("x-rollcall-request-id") != nil, "\(name)")
+                #expect(response.header("x-should-retry") == "false", "\(name)")
+                #expect(response.header("content-type") == "application/json", "\(name)")
+            }
+            #expect(try await gateway.get("/health").status == 200)
+        }
+    }
+
+    /// Swift strings hold no broken UTF-8; U+00FF at the beginning stands for the byte.
+    private static func bytes(_ text: String) -> [UInt8] {
+        text.hasPrefix("\u{FF}") ? [0xFF] + Array(text.dropFirst().utf8) : Array(text.utf8)
+    }
+
+    @Test("a body beyond the bound is refused at once, with and without a length, and the connection ends")
+    func tooLarge() async throws {
+        try await GatewayFixture.with(configure: { $0.routes.logBodyBytes = 1000 }) { gateway in
+            for route in Self.logRoutes + Self.batchRoutes + ["/v1/rollouts"] {
+                let whole = try await gateway.post(route, "[" + String(repeating: " ", count: 2000) + "]")
+                #expect(whole.status == 413, "\(route)")
+                #expect(whole.text.contains("1000 bytes"))
+                let connection = try await RawConnection.open(gateway.port)
+                try await connection.send("POST \(route) HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
+                let chunk = "400\r\n" + String(repeating: " ", count: 1024) + "\r\n"
+                try await connection.send(chunk + chunk)
+                let response = try await connection.response()
+                #expect(response.status == 413, "\(route)")
+                try await connection.waitForEnd()
+            }
+        }
+    }
+
+    @Test("an item of a batch that is wrong is named, the others are kept") func batchItems() async throws {
+        let body = """
+            [{"tags":["rollout_id:good"],"id":"1"}, {"tags":[]}, 7, {"tags":["rollout_id:good"],"id":8},
+             {"tags":["rollout_id:good"],"status":3,"id":"2"}, {"tags":["rollout_id:good"]}]
+            """
+        try await GatewayFixture.with { gateway in
+            let results = try await gateway.post("/v1/logs/batch", body).json["results"]?.array ?? []
+            #expect(results.map { $0["ok"]?.bool } == [true, false, false, false, false, true])
+            #expect(results.map { $0["id"]?.string } == ["1", nil, nil, nil, "2", nil])
+            #expect(results[1]["code"]?.int == 400)
+            for (index, words) in [(1, "[1].tags"), (2, "[2]"), (3, "[3].id"), (4, "[4].status")] {
+                #expect(results[index]["error"]?.string?.contains(words) == true, "\(results[index])")
+            }
+            let entries = try await gateway.get("/logs?tags=rollout_id:good").json["entries"]?.array
+            #expect(entries?.count == 2)
+        }
+    }
+
+    @Test("content that is strange but right is taken, never 5xx") func strange() async throws {
+        let tag = String(repeating: "t", count: 200_000)
+        let bodies = [
+            #"{"tags":["rollout_id:s"],"message":"\ud83d","extras":{"\udc00":"\ud83d"}}"#,
+            #"{"tags":["rollout_id:s","\#(tag)"],"message":"m"}"#,
+            #"{"tags":["rollout_id:s"],"status":{"code":null,"message":null}}"#,
+            #"{"tags":["rollout_id:s"],"status":{"code":"100"}}"#,
+            #"{"tags":["rollout_id:s"],"status":{"code":12345}}"#,
+            #"{"tags":["rollout_id:s"],"status":{"code":1e400}}"#,
+            #"{"tags":["rollout_id:s"],"status":null,"extras":null,"message":null,"program":null}"#,
+            #"{"tags":["rollout_id:s"],"extras":{"rollcall":"mine"}}"#,
+            #"{"tags":["rollout_id:s"],"extras":{"timestamp":"not a time","level":7}}"#,
+            #"{"tags":["no colon","rollout_id:","rollout_id:s",""]}"#,
+            #"{"tags":["rollout_id:s"],"message":"\u0000"}"#,
+            #"{"tags":["rollout_id:s"],"extras":{"deep":\#(String(repeating: "[", count: 400) + String(repeating: "]", count: 400))}}"#,
+        ]
+        try await GatewayFixture.with { gateway in
+            for body in bodies {
+                let response = try await gateway.post("/logs", body)
+                #expect(response.status == 200, "\(body.prefix(80)): \(response.text)")
+            }
+            let entries = try await gateway.get("/logs?tags=rollout_id:s").json["entries"]?.array
+            #expect(entries?.count == bodies.count)
+            #expect(try await gateway.status("s")["status"] == .null)
+        }
+    }
+}

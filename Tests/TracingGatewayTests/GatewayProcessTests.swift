@@ -1,0 +1,167 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import TestSupport
+import Testing
+import WireJSON
+
+/// The built command as a process of its own.
+@Suite("TracingGateway: rollcall gateway") struct GatewayProcessTests {
+    private static func withFolder<Result: Sendable>(
+        _ body: @Sendable (URL) async throws -> Result
+    ) async throws -> Result {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "rollcall-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        return try await body(folder)
+    }
+
+    private static func store(_ folder: URL) -> String { "sqlite:\(folder.path)/traces.sqlite" }
+
+    @Test("it says where it is on one line of JSON, and SIGTERM and SIGINT end it with 0", arguments: [SIGTERM, SIGINT])
+    func signals(signal: Int32) async throws {
+        try await Self.withFolder { folder in
+            let gateway = try GatewayProcess(["--port", "0", "--store", Self.store(folder)])
+            let line = try await gateway.ready()
+            #expect(line["event"]?.string == "ready")
+            #expect(line["url"]?.string == "http://localhost:\(line["port"]?.int ?? 0)")
+            #expect(gateway.output.split(separator: "\n").count == 1)
+            let health = try await gateway.request("GET", "/health")
+            #expect(health.status == 200)
+            gateway.signal(signal)
+            #expect(try await gateway.exitCode() == 0)
+        }
+    }
+
+    @Test("settings come from variables too, and the flag wins") func variables() async throws {
+        try await Self.withFolder { folder in
+            let gateway = try GatewayProcess(
+                ["--port", "0"],
+                variables: [
+                    "ROLLCALL_PORT": "not a port", "ROLLCALL_STORE": Self.store(folder), "ROLLCALL_HOST": "127.0.0.1",
+                    "ROLLCALL_API_KEYS": "k1,k2", "ROLLCALL_LOG_FORMAT": "json", "ROLLCALL_LOG_LEVEL": "debug",
+                ])
+            #expect(try await gateway.ready()["sockets"]?.array?.count == 1)
+            #expect(try await gateway.request("GET", "/status?rollout_id=x").status == 401)
+            let known = try await gateway.request("GET", "/status?rollout_id=x", headers: ["authorization: Bearer k2"])
+            #expect(known.status == 200)
+            gateway.signal(SIGTERM)
+            #expect(try await gateway.exitCode() == 0)
+            let lines = gateway.errors.split(separator: "\n")
+            #expect(!lines.isEmpty)
+            for line in lines { #expect((try? JSONValue(parsing: Array(line.utf8)))?.object != nil, "\(line)") }
+            #expect(!gateway.errors.contains("k2"))
+        }
+    }
+
+    @Test(
+        "a setting that cannot be is refused in one sentence that names it, with 64",
+        arguments: [
+            (["--port", "99999"], ["--port", "65535"]), (["--port", "http"], ["--port"]), (["--grace", "-1"], ["--grace"]),
+            (["--grace", "soon"], ["--grace"]), (["--store", "postgres://x"], ["--store", "sqlite:"]),
+            (["--store", "sqlite:"], ["--store"]), (["--log-level", "loud"], ["--log-level", "debug"]),
+            (["--log-format", "xml"], ["--log-format", "json"]), (["--upstream", "localhost:8000"], ["--upstream", "http"]),
+            (["--allow-upstream", "ftp://x"], ["--allow-upstream"]),
+            (["--allow-upstream", "https://x=NO_SUCH_VARIABLE"], ["NO_SUCH_VARIABLE"]),
+            (["--api-keys-file", "/no/such/file"], ["--api-keys-file", "/no/such/file"]),
+            (["--upstream-key-file", "/no/such/file"], ["--upstream-key-file"]),
+            (["--host", "0.0.0.0"], ["--host", "0.0.0.0", "ROLLCALL_API_KEYS"]),
+            (["--no-such-flag"], ["--no-such-flag"]), (["unexpected"], ["unexpected"]),
+        ])
+    func refusals(arguments: [String], words: [String]) async throws {
+        let gateway = try GatewayProcess(arguments)
+        #expect(try await gateway.exitCode() == 64)
+        for word in words { #expect(gateway.errors.contains(word), "\(gateway.errors)") }
+        #expect(gateway.output.isEmpty)
+    }
+
+    @Test("every flag is explained") func help() async throws {
+        let gateway = try GatewayProcess(["--help"])
+        #expect(try await gateway.exitCode() == 0)
+        for flag in [
+            "--host", "--port", "--store", "--upstream", "--allow-upstream", "--upstream-key-file", "--api-keys-file",
+            "--grace", "--log-level", "--log-format", "ROLLCALL_UPSTREAM_KEY", "ROLLCALL_API_KEYS",
+        ] {
+            #expect(gateway.output.contains(flag), "\(flag)")
+        }
+    }
+
+    @Test("a second gateway on the same file refuses to start, and one on the same port too") func twice() async throws {
+        try await Self.withFolder { folder in
+            let first = try GatewayProcess(["--port", "0", "--store", Self.store(folder)])
+            let port = try await first.ready()["port"]?.int ?? 0
+            let second = try GatewayProcess(["--port", "0", "--store", Self.store(folder)])
+            #expect(try await second.exitCode() == 1)
+            #expect(second.errors.contains("traces.sqlite"), "\(second.errors)")
+            let third = try GatewayProcess(["--port", "\(port)", "--store", "sqlite:\(folder.path)/other.sqlite"])
+            #expect(try await third.exitCode() == 1)
+            #expect(third.errors.contains("--port"), "\(third.errors)")
+            first.signal(SIGTERM)
+            #expect(try await first.exitCode() == 0)
+            let next = try GatewayProcess(["--port", "0", "--store", Self.store(folder)])
+            _ = try await next.ready()
+            next.signal(SIGTERM)
+            #expect(try await next.exitCode() == 0)
+        }
+    }
+
+    @Test("killed under load and started again it has every acknowledged call and log") func killed() async throws {
+        try await Self.withFolder { folder in
+            try await ScriptedHTTPServer.with({ request in
+                .json(GatewayFixture.completion("to \(request.json?["messages"]?[0]?["content"]?.string ?? "")"))
+            }) { upstream in
+                let arguments = ["--port", "0", "--store", Self.store(folder), "--upstream", upstream.url + "/v1"]
+                let first = try GatewayProcess(arguments)
+                _ = try await first.ready()
+                let acknowledged = await Self.load(first)
+                #expect(acknowledged.calls.count > 10)
+                #expect(acknowledged.logs.count > 10)
+                #expect(try await first.exitCode() != 0)
+                let second = try GatewayProcess(arguments)
+                _ = try await second.ready()
+                for call in acknowledged.calls {
+                    let traces = try await second.request("GET", "/v1/traces?tags=rollout_id:\(call)").json["traces"]
+                    #expect(traces?[0]?["output"]?["content"]?.string == "to \(call)")
+                }
+                for log in acknowledged.logs {
+                    let entries = try await second.request("GET", "/logs?tags=rollout_id:\(log)").json["entries"]
+                    #expect(entries?[0]?["message"]?.string == log)
+                    let status = try await second.request("GET", "/status?rollout_id=\(log)").json["status"]
+                    #expect(status?["code"]?.int == 100)
+                }
+                second.signal(SIGTERM)
+                #expect(try await second.exitCode() == 0)
+            }
+        }
+    }
+
+    /// Calls and logs from several clients until the gateway is killed in the middle of it.
+    private static func load(_ gateway: GatewayProcess) async -> (calls: [String], logs: [String]) {
+        await withTaskGroup(of: (calls: [String], logs: [String]).self) { group in
+            for client in 0..<8 {
+                group.addTask {
+                    var calls: [String] = []
+                    var logs: [String] = []
+                    for number in 0..<10_000 {
+                        let name = "r\(client)-\(number)"
+                        let path = "/rollout_id/\(name)/invocation_id/i/experiment_id/e/run_id/u/row_id/w/chat/completions"
+                        let call = #"{"model":"m","messages":[{"role":"user","content":"\#(name)"}]}"#
+                        guard let answer = try? await gateway.request("POST", path, body: call) else { break }
+                        if answer.status == 200 { calls.append(name) }
+                        let line = GatewayFixture.line("l\(name)", code: 100, message: "l\(name)")
+                        guard let answer = try? await gateway.request("POST", "/logs", body: line.description) else { break }
+                        if answer.status == 200 { logs.append("l\(name)") }
+                        if client == 0, number == 20 { gateway.signal(SIGKILL) }
+                    }
+                    return (calls, logs)
+                }
+            }
+            var all: (calls: [String], logs: [String]) = ([], [])
+            for await part in group {
+                all.calls += part.calls
+                all.logs += part.logs
+            }
+            return all
+        }
+    }
+}

@@ -1,0 +1,78 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import Testing
+import TracingGateway
+import WireJSON
+
+@Suite("TracingGateway: registration and the rollout's page") struct RolloutTests {
+    private func item(_ rollout: String, experiment: String = "e", attempt: String? = nil) -> JSONValue {
+        var item: JSONObject = [
+            "metadata": [
+                "invocation_id": "i", "experiment_id": .string(experiment), "rollout_id": .string(rollout),
+                "run_id": "u", "row_id": "w/1",
+            ]
+        ]
+        if let attempt { item.append("attempt", .string(attempt)) }
+        return .object(item)
+    }
+
+    @Test("registering opens the attempt, is idempotent, and other ids conflict") func registering() async throws {
+        try await GatewayFixture.with { gateway in
+            let first = try await gateway.post("/v1/rollouts", [item("r", attempt: "a"), item("s")])
+            #expect(first.status == 200)
+            let results = first.json["results"]
+            #expect(results?[0] == [
+                "id": "r", "ok": true, "duplicate": false, "attempt": 1, "current": true, "final": nil,
+            ])
+            #expect(results?[1]?["ok"]?.bool == true)
+            #expect(results?[1]?["attempt"] == .null)
+            let again = try await gateway.post("/v1/rollouts", [item("r", attempt: "a"), item("r", experiment: "other")])
+            #expect(again.json["results"]?[0]?["ok"]?.bool == true)
+            #expect(again.json["results"]?[1]?["ok"]?.bool == false)
+            #expect(again.json["results"]?[1]?["code"]?.int == 409)
+            let next = try await gateway.post("/v1/rollouts", [item("r", attempt: "b")])
+            #expect(next.json["results"]?[0]?["attempt"]?.int == 2)
+            #expect(try await gateway.status("r")["attempt"]?.string == "b")
+        }
+    }
+
+    @Test("a wrong item is named, the others are registered") func wrongItems() async throws {
+        let long = String(repeating: "x", count: 257)
+        try await GatewayFixture.with { gateway in
+            let response = try await gateway.post(
+                "/v1/rollouts",
+                [
+                    item("good"), 7, ["metadata": ["rollout_id": "r"]], item("bad", attempt: "a b"), item(long),
+                    ["metadata": nil],
+                ])
+            let results = response.json["results"]?.array ?? []
+            #expect(results.map { $0["ok"]?.bool } == [true, false, false, false, false, false])
+            for (index, words) in [(1, "[1]"), (2, "[2].metadata.invocation_id"), (3, "[3].attempt"), (4, "256"), (5, "[5].metadata")] {
+                #expect(results[index]["error"]?.string?.contains(words) == true, "\(results[index])")
+                #expect(results[index]["code"]?.int == 400)
+            }
+        }
+    }
+
+    @Test("the page tells metadata, attempts, calls, logs, tokens and times") func page() async throws {
+        try await GatewayFixture.with { gateway in
+            _ = try await gateway.post("/v1/rollouts", [item("r/1 ü", experiment: "e1", attempt: "a")])
+            try await gateway.log("r/1 ü", code: 101, attempt: "a")
+            try await gateway.log("r/1 ü", code: 100, attempt: "a")
+            try await gateway.record("plain")
+            let page = try await gateway.get("/v1/rollouts/r%2F1%20%C3%BC").json
+            #expect(page["rollout_id"]?.string == "r/1 ü")
+            #expect(page["metadata"]?["experiment_id"]?.string == "e1")
+            #expect(page["metadata"]?["row_id"]?.string == "w/1")
+            #expect(page["status"]?["code"]?.int == 100)
+            #expect(page["attempts"]?[0]?["attempt"]?.string == "a")
+            #expect(page["attempts"]?[0]?["number"]?.int == 1)
+            #expect(page["attempts"]?[0]?["status"]?["code"]?.int == 100)
+            #expect(page["logs"]?.int == 2)
+            #expect(page["calls"] == ["started": 0, "recorded": 0, "failed": 0, "cut": 0, "unrecorded": 0])
+            #expect(page["first_seen"]?.string != nil)
+            let plain = try await gateway.get("/v1/rollouts/plain").json
+            #expect(plain["calls"]?["recorded"]?.int == 1)
+        }
+    }
+}
