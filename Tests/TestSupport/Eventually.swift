@@ -3,6 +3,8 @@
 /// A condition that a test waited for in vain.
 package struct NeverHappened: Error, CustomStringConvertible {
     package let description: String
+
+    package init(description: String) { self.description = description }
 }
 
 /// Waits until `condition` holds, looking every few milliseconds.
