@@ -29,7 +29,7 @@ public struct RolloutProcessor: Sendable {
         let gatewayURL = try BaseURL.normalizeGateway(configuration.gatewayURL, setting: "gateway")
         let http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: httpConfiguration(configuration))
         let gateway = GatewayAccess(
-            baseURL: gatewayURL, apiKey: configuration.gatewayKey ?? configuration.apiKey, http: http,
+            baseURL: gatewayURL, apiKey: configuration.gatewayKey ?? configuration.apiKey,
             includePayloads: configuration.includePayloads)
         let core = ProcessorCore(
             configuration: configuration, environmentURL: environmentURL, gateway: gateway, http: http)

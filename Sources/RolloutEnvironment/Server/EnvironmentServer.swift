@@ -10,21 +10,12 @@ import UnixSignals
 import WireJSON
 
 /// Serves an environment at one address, `localhost` being two.
-package struct EnvironmentServer: Service {
-    package let environment: RolloutEnvironment
+struct EnvironmentServer: Service {
+    let environment: RolloutEnvironment
     let host: String
     let port: Int
     /// Told the port once the environment can be reached.
-    var onReady: @Sendable (Int) -> Void
-
-    package init(
-        environment: RolloutEnvironment, host: String, port: Int, onReady: @escaping @Sendable (Int) -> Void = { _ in }
-    ) {
-        self.environment = environment
-        self.host = host
-        self.port = port
-        self.onReady = onReady
-    }
+    var onReady: @Sendable (Int) -> Void = { _ in }
 
     private var logger: Logger { environment.core.configuration.logger }
 
@@ -42,7 +33,7 @@ package struct EnvironmentServer: Service {
         try await group.run()
     }
 
-    package func run() async throws {
+    func run() async throws {
         guard host == "localhost" else {
             return try await serve(host, port: port) { port in onReady(port) }
         }

@@ -20,12 +20,12 @@ package enum RolloutFailures {
     }
 
     package static func gatewayUnreachable(_ reason: String) -> Status {
-        status(.unavailable, reason: "GATEWAY_UNREACHABLE", "The gateway gave no answer: \(reason)")
+        status(.unavailable, reason: "GATEWAY_UNREACHABLE", "The rollout could not be registered: \(reason)")
     }
 
     package static func gatewayRefused(code: Int, text: String) -> Status {
-        var message = "The gateway refused the rollout (HTTP \(code))" + (text.isEmpty ? "" : ": \(text)")
-        if code == 401 || code == 403 { message += "; check EP_REMOTE_API_KEY or FIREWORKS_API_KEY" }
+        var message = "The rollout could not be registered: \(text)"
+        if code == 401 || code == 403 { message += " The caller's key is EP_REMOTE_API_KEY, then FIREWORKS_API_KEY." }
         return status(
             statusCode(ofHTTP: code), reason: "REGISTRATION_REFUSED", message, ["http_status": .number(code)])
     }

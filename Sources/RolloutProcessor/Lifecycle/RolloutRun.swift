@@ -35,7 +35,7 @@ struct RolloutRun {
             return outcome.apply(to: original, traces: traces)
         } catch {
             try Task.checkCancellation()
-            return outcome.apply(to: original, unreadable: TransportFailure(error).reason)
+            return outcome.apply(to: original, unreadable: "\(error)")
         }
     }
 

@@ -1,82 +1,65 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
-import AsyncHTTPClient
 import EvalProtocol
-import NIOCore
-import NIOHTTP1
 import RolloutTracing
 import WireJSON
 
 /// What the processor asks of a gateway, ours or another.
 struct GatewayAccess: Sendable {
-    let baseURL: String
-    let tracing: TracingClient
-    let http: HTTPClient
-    let apiKey: String?
-    let includePayloads: Bool
+    /// More than a rollout has calls, so that all of them count for its usage.
+    private static let traceLimit = 1_000
 
-    init(baseURL: String, apiKey: String?, http: HTTPClient, includePayloads: Bool) {
+    let baseURL: String
+    private let tracing: TracingClient
+    private let includePayloads: Bool
+
+    init(baseURL: String, apiKey: String?, includePayloads: Bool) {
         self.baseURL = baseURL
-        self.apiKey = apiKey
-        self.http = http
         self.includePayloads = includePayloads
-        tracing = TracingClient(gatewayURL: baseURL, apiKey: apiKey, httpClient: http)
+        tracing = TracingClient(gatewayURL: baseURL, apiKey: apiKey)
+    }
+
+    /// The statuses of an experiment's rollouts; ends only with an error, for a gateway that has no such stream.
+    func events(experimentID: String) -> StatusEvents {
+        tracing.events(EventFilter(experimentIDs: [experimentID]))
+    }
+
+    /// The traces of a rollout's newest attempt, newest first.
+    func traces(of rolloutID: String) async throws -> [Trace] {
+        try await tracing.traces(of: rolloutID, includePayloads: includePayloads, limit: Self.traceLimit)
     }
 }
 
 // MARK: - Registration
 
 extension GatewayAccess {
-    private static let registrationTimeout = TimeAmount.seconds(30)
-
     /// Announces attempts; one answer each, in order.
     func register(_ rollouts: [RolloutMetadata]) async -> [RolloutLifecycle.Registration] {
         func all(_ answer: RolloutLifecycle.Registration) -> [RolloutLifecycle.Registration] {
             Array(repeating: answer, count: rollouts.count)
         }
-        let items = rollouts.map { metadata -> JSONValue in
-            var ids = metadata
-            ids.attempt = nil
-            var item: JSONObject = ["metadata": ids.json]
-            if let attempt = metadata.attempt { item.append("attempt", attempt.json) }
-            return .object(item)
-        }
-        var request = HTTPClientRequest(url: baseURL + "/v1/rollouts")
-        request.method = .POST
-        request.headers.add(name: "Content-Type", value: "application/json")
-        if let apiKey { request.headers.add(name: "Authorization", value: "Bearer \(apiKey)") }
-        request.body = .bytes(ByteBuffer(bytes: JSONValue.array(items).serialized()))
         do {
-            let response = try await http.execute(request, timeout: Self.registrationTimeout)
-            let body = try await response.body.collect(upTo: 16 << 20)
-            let value = try? JSONValue(parsing: Array(body.readableBytesView))
-            let code = Int(response.status.code)
-            guard code == 200, let results = value?["results"]?.array, results.count == rollouts.count else {
-                // Only our gateway marks its answers so; what another one answers to an unknown route is anything.
-                let isOurs = response.headers.contains(name: "x-rollcall-request-id")
-                let message = value?["error"]?["message"]?.string ?? value?["detail"]?.string ?? ""
-                return all(Self.registration(code: code, message: message, isOurs: isOurs))
+            guard let results = try await tracing.register(rollouts) else { return all(.unsupported) }
+            return results.map { result in
+                switch result {
+                case .registered(let answer): .taken(number: answer.attemptNumber)
+                case .refused(409, _): .conflict
+                case .refused(let code, let reason): Self.registration(code: code, reason)
+                }
             }
-            return results.map(Self.registration)
+        } catch let error as TracingClientError {
+            if case .refused(let code) = error.kind { return all(Self.registration(code: code, "\(error)")) }
+            return all(error.kind == .unreachable ? .failed("\(error)") : .unsupported)
         } catch {
-            return all(.failed("\(TransportFailure(error).reason) (\(baseURL))"))
+            return all(.failed("\(error)"))
         }
     }
 
-    private static func registration(_ result: JSONValue) -> RolloutLifecycle.Registration {
-        if result["ok"]?.bool == true { return .taken(number: result["attempt"]?.int) }
-        let error = result["error"]
-        return registration(
-            code: result["code"]?.int ?? 500, message: error?["message"]?.string ?? error?.string ?? "", isOurs: true)
-    }
-
-    private static func registration(code: Int, message: String, isOurs: Bool) -> RolloutLifecycle.Registration {
+    /// A gateway of another kind may answer an unknown route with anything; only what cannot be meant so is a refusal.
+    private static func registration(code: Int, _ reason: String) -> RolloutLifecycle.Registration {
         switch code {
-        case 404, 405, 501: .unsupported
-        case 429, 502, 503, 504: .failed("HTTP \(code) \(message)")
-        case 409 where isOurs: .conflict
-        case 500... where isOurs: .failed("HTTP \(code) \(message)")
-        case 400... where isOurs: .refused(RolloutFailures.gatewayRefused(code: code, text: message))
+        case 401, 403: .refused(RolloutFailures.gatewayRefused(code: code, text: reason))
+        case 408, 429, 502, 503, 504: .failed("HTTP \(code): \(reason)")
         default: .unsupported
         }
     }
@@ -88,21 +71,10 @@ extension GatewayAccess {
     /// The status now, with message, details and extras; `nil` while there is none.
     func status(of execution: RolloutExecution) async throws -> StatusReport? {
         let answer = try await tracing.status(of: execution.rolloutID, attempt: execution.attempt)
-        guard var status = answer.status else { return nil }
-        var extras = answer.extras
-        // A gateway that knows of no attempts may keep the code alone; the rest stands in the log line.
-        if !answer.knowsAttempts, status.isTerminal, status.message.isEmpty, status.details.isEmpty {
-            let line = try? await tracing.logs(of: execution.rolloutID, program: LogLine.defaultProgram)
-                .first { $0.status?.code == status.code }
-            if let line {
-                status = line.status ?? status
-                extras = line.extras
-            }
-        }
+        guard let status = answer.status else { return nil }
         return StatusReport(
-            rolloutID: execution.rolloutID,
-            attempt: answer.attempt.map { .name($0.description) } ?? answer.attemptNumber.map { .number($0) },
-            status: status, extras: extras)
+            rolloutID: execution.rolloutID, attempt: answer.attempt, attemptNumber: answer.attemptNumber,
+            status: status, extras: answer.extras)
     }
 
     /// As ``status(of:)``, but a gateway that cannot tell, or not in time, tells nothing.
@@ -129,13 +101,13 @@ extension GatewayAccess {
         do {
             if let page = try await tracing.rollout(id) {
                 diagnosis.calls = Self.calls(page["calls"])
-                diagnosis.logs = page["logs"]?.int ?? page["logs"]?["count"]?.int ?? page["logs"]?.array?.count
+                diagnosis.logs = page["logs"]?.int
             } else {
                 diagnosis.logs = try await tracing.logs(of: id).count
             }
             diagnosis.status = try await tracing.status(of: id).status
         } catch {
-            diagnosis.gatewayFailure = TransportFailure(error).reason
+            diagnosis.gatewayFailure = "\(error)"
         }
     }
 

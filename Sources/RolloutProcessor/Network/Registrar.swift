@@ -11,7 +11,9 @@ final class Registrar: Sendable {
     private typealias Answer = CheckedContinuation<RolloutLifecycle.Registration, Never>
 
     private struct State {
-        var waiting: [(metadata: RolloutMetadata, answer: Answer)] = []
+        var nextTicket = 0
+        var waiting: [(ticket: Int, metadata: RolloutMetadata)] = []
+        var answers: [Int: Answer] = [:]
         var isSending = false
         var isUnsupported = false
     }
@@ -23,35 +25,57 @@ final class Registrar: Sendable {
 
     init(gateway: GatewayAccess) { self.gateway = gateway }
 
+    /// Registers one attempt; a cancelled task gets its answer at once, and it is of no use.
     func register(_ metadata: RolloutMetadata) async -> RolloutLifecycle.Registration {
-        await withCheckedContinuation { (continuation: Answer) in
-            enum Next { case answer, wait, send }
-            let next: Next = state.withLock { state in
-                if state.isUnsupported { return .answer }
-                state.waiting.append((metadata, continuation))
-                if state.isSending { return .wait }
-                state.isSending = true
-                return .send
-            }
-            switch next {
-            case .answer: continuation.resume(returning: .unsupported)
-            case .wait: break
-            // A task of its own: the request serves others too, and must not end with the one who began it.
-            case .send: Task { await self.send() }
-            }
+        let ticket = state.withLock { state in
+            state.nextTicket += 1
+            return state.nextTicket
         }
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { (continuation: Answer) in
+                let answer = join(ticket, metadata, continuation)
+                if let answer { continuation.resume(returning: answer) }
+            }
+        } onCancel: {
+            answer(ticket, .failed("cancelled"))
+        }
+    }
+
+    private func join(
+        _ ticket: Int, _ metadata: RolloutMetadata, _ continuation: Answer
+    ) -> RolloutLifecycle.Registration? {
+        state.withLock { state in
+            // Checked under the lock that the cancellation takes: one of the two always sees the other.
+            if Task.isCancelled { return .failed("cancelled") }
+            if state.isUnsupported { return .unsupported }
+            state.waiting.append((ticket, metadata))
+            state.answers[ticket] = continuation
+            if !state.isSending {
+                state.isSending = true
+                // A task of its own: the request serves others too, and must not end with the one who began it.
+                Task { await self.send() }
+            }
+            return nil
+        }
+    }
+
+    private func answer(_ ticket: Int, _ answer: RolloutLifecycle.Registration) {
+        state.withLock { $0.answers.removeValue(forKey: ticket) }?.resume(returning: answer)
     }
 
     private func send() async {
         while let batch = takeBatch() {
             let answers = await gateway.register(batch.map(\.metadata))
             if answers.contains(.unsupported) { state.withLock { $0.isUnsupported = true } }
-            for (item, answer) in zip(batch, answers) { item.answer.resume(returning: answer) }
+            for (item, answer) in zip(batch, answers) { self.answer(item.ticket, answer) }
         }
     }
 
-    private func takeBatch() -> [(metadata: RolloutMetadata, answer: Answer)]? {
+    private func takeBatch() -> [(ticket: Int, metadata: RolloutMetadata)]? {
         state.withLock { state in
+            // Those who have gone meanwhile are not announced.
+            let answers = state.answers
+            state.waiting.removeAll { answers[$0.ticket] == nil }
             guard !state.waiting.isEmpty else {
                 state.isSending = false
                 return nil

@@ -1,6 +1,7 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
 import EvalProtocol
+import RolloutTracing
 import WireJSON
 
 /// What the payloads of a rollout's traces add to its row: token ids, logprobs and routing data of the last call at
@@ -46,28 +47,14 @@ private struct TurnPayload {
     var logprobs: JSONValue?
 
     init(_ trace: Trace) {
-        if let bytes = Self.content(RouterReplayPayload.name, of: trace),
-            let routing = try? RouterReplayPayload(decoding: bytes)
-        {
-            add(routing)
-        }
-        if let bytes = Self.content(LogprobsPayload.name, of: trace),
-            let logprobs = try? LogprobsPayload(decoding: bytes)
-        {
-            add(logprobs)
-        }
-        if let bytes = Self.content(PromptTokenIDsPayload.name, of: trace),
-            let prompt = try? PromptTokenIDsPayload(decoding: bytes)
-        {
+        let payloads = trace.decodedPayloads()
+        if let routing = payloads.routerReplay { add(routing) }
+        if let logprobs = payloads.logprobs { add(logprobs) }
+        if let prompt = payloads.promptTokenIDs {
             extra.append("prompt_token_ids", .array(prompt.tokenIDs.map { .number($0) }))
             extra.append(
                 "prompt_token_ids_metadata", ["scope": "prompt_only", "token_count": .number(prompt.tokenIDs.count)])
         }
-    }
-
-    private static func content(_ name: String, of trace: Trace) -> [UInt8]? {
-        guard let payload = trace.payloads[name], !payload.data.isEmpty else { return nil }
-        return try? payload.content()
     }
 
     private mutating func add(_ payload: LogprobsPayload) {

@@ -1,14 +1,15 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
 import EvalProtocol
+import RolloutTracing
 import Synchronization
 import WireJSON
 
 /// Brings the statuses of all rollouts of one processor to those who wait for them.
 ///
-/// One stream of events serves them all where the gateway has it. Where it has not, and while the stream is down, the
-/// feed asks for each rollout in turn; with the stream up it still asks now and then, so that an event lost on the way
-/// costs half a minute and not the whole deadline.
+/// One stream of events serves them all where the gateway has it. Where it has not, the feed asks for each rollout in
+/// turn; beside a stream it still asks now and then, so that an event lost on the way costs half a minute and not the
+/// whole deadline.
 final class StatusFeed: Sendable {
     typealias Delivery = @Sendable (Status, JSONObject?) -> Void
 
@@ -21,8 +22,8 @@ final class StatusFeed: Sendable {
 
     private struct State {
         var watches: [String: Watch] = [:]
-        var isLive = false
-        var hasBeenLive = false
+        /// Until the gateway says that it has none.
+        var hasStream = true
         /// Whose turn it is to be asked for.
         var due: ArraySlice<RolloutExecution> = []
         var pollers = 0
@@ -32,7 +33,6 @@ final class StatusFeed: Sendable {
 
     private static let safetyInterval = Duration.seconds(30)
     private static let pollers = 32
-    private static let failuresBeforePolling = 3
 
     private let gateway: GatewayAccess
     private let experimentID: String
@@ -100,35 +100,12 @@ final class StatusFeed: Sendable {
 // MARK: - By events
 
 extension StatusFeed {
-    /// Follows the stream; where there is none, leaves the field to ``poll()``.
+    /// Follows the stream, which mends itself; where there is none, leaves the field to ``poll()``.
     private func listen() async {
-        var failures = 0
-        var lastEventID: String?
-        while !Task.isCancelled {
-            do {
-                try await gateway.events(experimentID: experimentID, lastEventID: &lastEventID) { event in
-                    failures = 0
-                    switch event {
-                    case .ready: self.setLive(true)
-                    case .status(let report): self.deliver(report)
-                    }
-                }
-            } catch is GatewayAccess.EventsUnsupported {
-                return
-            } catch {
-                failures += 1
-            }
-            setLive(false)
-            if failures >= Self.failuresBeforePolling, !state.withLock({ $0.hasBeenLive }) { return }
-            try? await Task.sleep(for: min(pollInterval * (1 << min(failures, 4)), .seconds(10)))
-        }
-    }
-
-    private func setLive(_ isLive: Bool) {
-        state.withLock { state in
-            state.isLive = isLive
-            if isLive { state.hasBeenLive = true }
-        }
+        do {
+            for try await event in gateway.events(experimentID: experimentID) { deliver(StatusReport(event)) }
+        } catch {}
+        state.withLock { $0.hasStream = false }
     }
 }
 
@@ -154,7 +131,7 @@ extension StatusFeed {
     private func claimPollers() -> Int {
         let now = ContinuousClock.now
         return state.withLock { state in
-            let interval = state.isLive ? Self.safetyInterval : pollInterval
+            let interval = state.hasStream ? Self.safetyInterval : pollInterval
             let due = state.watches.values.filter { !$0.isBeingAsked && now - $0.askedAt >= interval }
             for watch in due.sorted(by: { $0.askedAt < $1.askedAt }) {
                 state.due.append(watch.execution)

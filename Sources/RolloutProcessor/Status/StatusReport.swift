@@ -1,18 +1,15 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
 import EvalProtocol
+import RolloutTracing
 import WireJSON
 
 /// A status as the gateway told it.
 struct StatusReport: Sendable {
-    /// How the gateway names the attempt that the status is of.
-    enum Attempt: Sendable, Hashable {
-        case number(Int)
-        case name(String)
-    }
-
     var rolloutID: String
-    var attempt: Attempt?
+    /// The attempt that has the status, by the name or the number that the gateway gives it.
+    var attempt: AttemptID?
+    var attemptNumber: Int?
     var status: Status
     var extras: JSONObject?
 
@@ -20,10 +17,16 @@ struct StatusReport: Sendable {
     func concerns(_ execution: RolloutExecution) -> Bool {
         guard rolloutID == execution.rolloutID else { return false }
         guard let own = execution.attempt else { return true }
-        return switch attempt {
-        case nil: true
-        case .name(let name): name == own.description
-        case .number(let number): number >= execution.number ?? number
-        }
+        if let attempt { return attempt == own }
+        if let attemptNumber, let number = execution.number { return attemptNumber >= number }
+        return true
+    }
+}
+
+extension StatusReport {
+    init(_ event: StatusEvent) {
+        self.init(
+            rolloutID: event.rolloutID, attempt: event.attempt, attemptNumber: nil, status: event.status,
+            extras: event.extras)
     }
 }
