@@ -156,7 +156,7 @@ let package = Package(
             name: "RolloutEnvironmentTests",
             dependencies: [
                 "RolloutEnvironment", "RolloutTesting", "RolloutTracing", "EvalProtocol", "WireJSON", "TestSupport",
-                logging, asyncHTTPClient, hummingbird, hummingbirdTesting,
+                logging, asyncHTTPClient, nioCore, nioHTTP1, serviceLifecycle,
             ],
             swiftSettings: settings),
         .testTarget(

@@ -87,9 +87,11 @@ final class EnvironmentCore: Sendable {
 
     /// Joins what runs, unless the gateway has ended it.
     private func join(_ request: InitRequest, _ key: RolloutRegistry.Key, _ run: RolloutRun?) async -> InitAnswer {
-        guard let run else { return .accepted(key, joined: true) }
+        // The pass keeps the run's end from being reported before this RUNNING.
+        guard let run, let pass = run.holdEnd() else { return .accepted(key, joined: true) }
+        defer { pass.release() }
         let result = await reporter.deliver(
-            .running, for: run.context, message: "Rollout \(key.rolloutID) is running",
+            .running, for: run.context, message: Status.running.message,
             within: configuration.runningTimeout)
         if case .acknowledged(let answer) = result, let final = answer.final {
             registry.stop(key, .endedByGateway(final))
@@ -106,7 +108,7 @@ final class EnvironmentCore: Sendable {
         let context = RolloutContext(metadata: metadata, attempt: key.attempt, destination: chosen.destination)
         let secrets = secrets(of: request)
         let result = await reporter.deliver(
-            .running, for: context, message: "Rollout \(key.rolloutID) is running", within: configuration.runningTimeout)
+            .running, for: context, message: Status.running.message, within: configuration.runningTimeout)
         switch result {
         case .acknowledged(let answer):
             if let status = answer.ending(callerNamedAttempt: request.metadata.attempt != nil) {

@@ -41,12 +41,10 @@ public struct RolloutEnvironment: Service, Sendable {
         try await EnvironmentServer(environment: self, host: host, port: port).runUntilSignal()
     }
 
-    /// Delivers logs and statuses until graceful shutdown, then drains. For those who serve ``addRoutes(to:)`` or
+    /// Waits for graceful shutdown, then drains. For those who serve ``addRoutes(to:)`` or
     /// ``handle(_:authorization:)`` themselves: list it after the server, so that it drains before the server stops.
     public func run() async throws {
-        // Detached: graceful shutdown must not reach the delivery before the last rollout has ended.
-        let delivering = Task.detached { [core] in try await core.delivery.run() }
-        defer { delivering.cancel() }
+        // To be cancelled is the other way to be told to stop.
         try? await gracefulShutdown()
         let logger = core.configuration.logger
         let counts = core.registry.counts

@@ -1,6 +1,6 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
-import EvalProtocol
+package import EvalProtocol
 import RolloutTracing
 
 extension ModelEndpoint {
@@ -8,7 +8,7 @@ extension ModelEndpoint {
     ///
     /// Keys of the environment's own are shown to the origins they belong to and to no other, so that no caller can
     /// have them sent to an address of its choice.
-    static func resolve(
+    package static func resolve(
         _ request: InitRequest, attempt: AttemptID?, _ configuration: RolloutEnvironment.Configuration
     ) -> Result<ModelEndpoint, ModelError> {
         let ownKey = configuration.model.apiKey ?? configuration.variable("OPENAI_API_KEY")

@@ -1,17 +1,17 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
-import EvalProtocol
-import RolloutTracing
+package import EvalProtocol
+package import RolloutTracing
 
 /// Where a rollout's lines go, and how that was found.
-struct ChosenDestination: Sendable {
-    enum Source: Sendable { case configuration, variable, modelURL, hosted }
+package struct ChosenDestination: Sendable {
+    package enum Source: Sendable { case configuration, variable, modelURL, hosted }
 
-    var destination: LogDestination
-    var source: Source
+    package var destination: LogDestination
+    package var source: Source
 
     /// The first of: the configuration, `FW_TRACING_GATEWAY_BASE_URL`, the tagged model URL's gateway, the hosted one.
-    static func choose(for request: InitRequest, _ configuration: RolloutEnvironment.Configuration) -> ChosenDestination {
+    package static func choose(for request: InitRequest, _ configuration: RolloutEnvironment.Configuration) -> ChosenDestination {
         let ownKey = configuration.gatewayAPIKey ?? configuration.variable("FIREWORKS_API_KEY")
         let tagged = request.modelBaseURL.flatMap { TaggedURL($0) }
         // The model calls show this origin the caller's key anyway.

@@ -43,6 +43,9 @@ final class RolloutRun: Sendable {
         return status
     }
 
+    /// Keeps the end from being reported while the pass is held; `nil` when the agent has returned.
+    func holdEnd() -> ModelCallGate.Pass? { try? gate.enter() }
+
     /// Reports the terminal status. A superseded attempt keeps silent before a gateway that does not tell attempts
     /// apart, since there its end would be taken for the new attempt's.
     func report(_ status: Status) {
@@ -52,7 +55,7 @@ final class RolloutRun: Sendable {
         {
             return
         }
-        reporter.report(
-            status, for: context, message: "Rollout \(key.rolloutID) ended: \(status.message)", extras: [:])
+        // The Python client takes the line's message for the status's.
+        reporter.report(status, for: context, message: status.message, extras: [:])
     }
 }

@@ -10,12 +10,21 @@ import UnixSignals
 import WireJSON
 
 /// Serves an environment at one address, `localhost` being two.
-struct EnvironmentServer: Service {
-    let environment: RolloutEnvironment
+package struct EnvironmentServer: Service {
+    package let environment: RolloutEnvironment
     let host: String
     let port: Int
     /// Told the port once the environment can be reached.
-    var onReady: @Sendable (Int) -> Void = { _ in }
+    var onReady: @Sendable (Int) -> Void
+
+    package init(
+        environment: RolloutEnvironment, host: String, port: Int, onReady: @escaping @Sendable (Int) -> Void = { _ in }
+    ) {
+        self.environment = environment
+        self.host = host
+        self.port = port
+        self.onReady = onReady
+    }
 
     private var logger: Logger { environment.core.configuration.logger }
 
@@ -33,7 +42,7 @@ struct EnvironmentServer: Service {
         try await group.run()
     }
 
-    func run() async throws {
+    package func run() async throws {
         guard host == "localhost" else {
             return try await serve(host, port: port) { port in onReady(port) }
         }
