@@ -1,0 +1,366 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import EvalProtocol
+import Testing
+import TraceStore
+
+@Suite("TraceStore: the contract, in every store")
+struct StoreContractTests {
+    private func receipts(_ store: any TraceStore, _ records: [StoreRecord]) throws -> [StoredReceipt] {
+        try store.apply(records).outcomes.map { try Samples.receipt($0) }
+    }
+
+    private func logs(
+        _ store: any TraceStore, _ tags: String..., program: String? = nil, limit: Int = 100, since: Int64? = nil,
+        attempts: AttemptSelection = .newest, account: Account = .default
+    ) async throws -> [String] {
+        let query = LogQuery(
+            account: account, tags: tags, program: program, limit: limit, since: since, attempts: attempts)
+        return try await store.logs(query).map(\.message)
+    }
+
+    private func calls(
+        _ store: any TraceStore, _ tags: [String], limit: Int = 100, since: Int64? = nil, until: Int64? = nil,
+        attempts: AttemptSelection = .newest, account: Account = .default
+    ) async throws -> [Int64] {
+        try await store.calls(
+            CallQuery(account: account, tags: tags, limit: limit, since: since, until: until, attempts: attempts))
+    }
+
+    @Test("a call comes back as it was recorded", arguments: StoreKind.allCases)
+    func call(kind: StoreKind) async throws {
+        let folder = try Folder()
+        let store = try kind.open(folder)
+        var call = Samples.call("r\u{0}1", attempt: "a", body: #"{"messages": [ {"role": "user" } ], "x":"\u0000"}"#)
+        call.bodyTags = ["step:1", "rollout_id:other"]
+        call.edits = ["one", "two"]
+        call.answerStatus = 200
+        call.streamed = true
+        call.requestedModel = "a"
+        call.answeredModel = "b"
+        call.fingerprint = "f"
+        call.policyVersion = "7"
+        call.finishReason = "stop"
+        call.usage = Usage(promptTokens: 3, completionTokens: 4)
+        call.microsecondsToFirstByte = 5
+        call.answer = Array(#"{"choices":[{"text":"\u0000"}]}"#.utf8)
+        let receipt = try receipts(store, [.call(call)])[0]
+        #expect(receipt.attempt == 1)
+        #expect(receipt.current == true)
+        let stored = try #require(try await store.call(receipt.id, account: .default))
+        #expect(stored.id == receipt.id)
+        #expect(stored.attempt == 1)
+        #expect(stored.parent == nil)
+        #expect(stored.tags == call.metadata.tags + call.bodyTags + ["insertion_id:\(receipt.id)"])
+        #expect(stored.record.metadata == call.metadata)
+        #expect(stored.record.bodyTags == call.bodyTags)
+        #expect(stored.record.request.body == call.request.body)
+        #expect(stored.record.answer == call.answer)
+        #expect(stored.record.edits == call.edits)
+        #expect(stored.record.usage == call.usage)
+        #expect(stored.record.streamed)
+        #expect(stored.record.policyVersion == "7")
+        #expect(stored.record.microsecondsToFirstByte == 5)
+        #expect(try await store.call(receipt.id, account: Account("other")) == nil)
+        #expect(try await store.call(receipt.id + 1, account: .default) == nil)
+        try store.close()
+    }
+
+    @Test("calls are found by all of their tags, newest first, only recorded ones", arguments: StoreKind.allCases)
+    func callQueries(kind: StoreKind) async throws {
+        let folder = try Folder()
+        let store = try kind.open(folder)
+        var tagged = Samples.call("a")
+        tagged.bodyTags = ["step:1"]
+        let ids = try receipts(
+            store,
+            [
+                .call(Samples.call("a")), .call(tagged), .call(Samples.call("b")),
+                .call(Samples.call("a", state: .failed)), .call(Samples.call("a", state: .cut)),
+                .call(Samples.call("a", account: Account("other"))),
+            ]
+        ).map(\.id)
+        #expect(ids == ids.sorted() && Set(ids).count == ids.count)
+        #expect(try await calls(store, ["rollout_id:a"]) == [ids[1], ids[0]])
+        #expect(try await calls(store, ["rollout_id:a"], limit: 1) == [ids[1]])
+        #expect(try await calls(store, ["rollout_id:a"], limit: 0) == [])
+        #expect(try await calls(store, ["experiment_id:e"]) == [ids[2], ids[1], ids[0]])
+        #expect(try await calls(store, ["experiment_id:e", "step:1"]) == [ids[1]])
+        #expect(try await calls(store, ["step:1", "rollout_id:b"]) == [])
+        #expect(try await calls(store, ["rollout_id:"]) == [])
+        #expect(try await calls(store, ["insertion_id:\(ids[0])"]) == [ids[0]])
+        #expect(try await calls(store, ["rollout_id:a", "insertion_id:\(ids[2])"]) == [])
+        #expect(try await calls(store, ["insertion_id:x"]) == [])
+        #expect(try await calls(store, ["experiment_id:e"], since: ids[1]) == [ids[2], ids[1]])
+        #expect(try await calls(store, ["experiment_id:e"], until: ids[1]) == [ids[1], ids[0]])
+        #expect(try await calls(store, ["rollout_id:a"], account: Account("other")) == [ids[5]])
+        #expect(try await calls(store, ["rollout_id:a"], account: Account("third")) == [])
+        try store.close()
+    }
+
+    @Test("a call that is amended keeps its request", arguments: StoreKind.allCases)
+    func amendment(kind: StoreKind) async throws {
+        let folder = try Folder()
+        let store = try kind.open(folder)
+        let id = try receipts(store, [.call(Samples.call("a"))])[0].id
+        let amendment = CallAmendment(
+            account: .default, callID: id, answer: Array("{}".utf8), finishReason: "stop",
+            usage: Usage(promptTokens: 1, completionTokens: 2), microsecondsToEnd: 9)
+        _ = try receipts(store, [.amendment(amendment)])
+        let stored = try #require(try await store.call(id, account: .default))
+        #expect(stored.record.answer == Array("{}".utf8))
+        #expect(stored.record.usage?.totalTokens == 3)
+        #expect(!stored.record.request.body.isEmpty)
+        var foreign = amendment
+        foreign.account = Account("other")
+        guard case .conflict = try store.apply([.amendment(foreign)]).outcomes[0] else {
+            Issue.record("another account's call was amended")
+            return
+        }
+        try store.close()
+    }
+
+    @Test("lines come back as they were posted, newest first", arguments: StoreKind.allCases)
+    func lines(kind: StoreKind) async throws {
+        let folder = try Folder()
+        let store = try kind.open(folder)
+        var odd = Samples.log("r", message: "nul \u{0} and more", extraTags: ["x:\u{e9}", "x:e\u{301}"])
+        odd.program = "p"
+        odd.extras = Array(#"{"bool": true, "one": 1, "uno": 1.0, "s": "\ud83d"}"#.utf8)
+        let ids = try receipts(
+            store,
+            [
+                .log(odd), .log(Samples.log("r", message: "2")), .log(Samples.log("s", message: "3")),
+                .log(Samples.log("r", message: "other", account: Account("other"))),
+                .log(Samples.log("r", message: "")),
+            ]
+        ).map(\.id)
+        #expect(try await logs(store, "rollout_id:r") == ["", "2", odd.message])
+        #expect(try await logs(store, "rollout_id:r", limit: 2) == ["", "2"])
+        #expect(try await logs(store, "rollout_id:r", program: "p") == [odd.message])
+        #expect(try await logs(store, "rollout_id:r", since: ids[1]) == ["", "2"])
+        #expect(try await logs(store, "rollout_id:r", "x:\u{e9}") == [odd.message])
+        #expect(try await logs(store, "x:nothing") == [])
+        #expect(try await logs(store, "rollout_id:nobody") == [])
+        #expect(try await logs(store, "rollout_id:r", account: Account("other")) == ["other"])
+        let query = LogQuery(account: .default, tags: ["rollout_id:r"], program: "p", limit: 1)
+        let line = try #require(try await store.logs(query).first)
+        #expect(line.tags.map { Array($0.utf8) } == odd.tags.map { Array($0.utf8) })
+        #expect(line.extras == odd.extras)
+        #expect(line.status == nil)
+        #expect(line.id == ids[0])
+        try store.close()
+    }
+
+    @Test("a status counts for every rollout of its line", arguments: StoreKind.allCases)
+    func group(kind: StoreKind) async throws {
+        let folder = try Folder()
+        let store = try kind.open(folder)
+        let line = Samples.log("a", "b", "c", code: .finished, attempt: "x", extraTags: ["experiment_id:e1"])
+        let committed = try store.apply([.call(Samples.call("b", attempt: "y")), .log(line)])
+        #expect(committed.events.map(\.rollout.rolloutID) == ["a", "b", "c"])
+        #expect(committed.events.map(\.attempt) == ["x", "y", nil])
+        #expect(committed.events.allSatisfy { $0.ids.experimentID == "e1" })
+        for name in ["a", "b", "c"] {
+            let state = try #require(try await store.state(of: Samples.key(name)))
+            #expect(state.status?.code == .finished)
+            #expect(state.status?.status == line.status)
+            #expect(state.status?.extras == line.extras)
+            #expect(committed.states.contains { $0.0.rolloutID == name && $0.1 == state })
+            #expect(try await logs(store, "rollout_id:\(name)") == ["m"])
+        }
+        #expect(try await store.state(of: Samples.key("a", account: Account("other"))) == nil)
+        try store.close()
+    }
+
+    @Test("superseded lines and older attempts show when asked for", arguments: StoreKind.allCases)
+    func attempts(kind: StoreKind) async throws {
+        let folder = try Folder()
+        let store = try kind.open(folder)
+        let outcomes = try receipts(
+            store,
+            [
+                .log(Samples.log("r", message: "before")),
+                .log(Samples.log("r", code: .running, attempt: "a", message: "a running")),
+                .call(Samples.call("r", attempt: "a")),
+                .log(Samples.log("r", code: .running, attempt: "b", message: "b running")),
+                .log(Samples.log("r", code: .cancelled, attempt: "a", message: "a cancelled")),
+                .log(Samples.log("r", code: .finished, attempt: "zero", message: "unseen")),
+                .call(Samples.call("r")),
+                .log(Samples.log("r", code: .finished, message: "b finished")),
+                .log(Samples.log("r", code: .internal, attempt: "b", message: "too late")),
+            ])
+        #expect(outcomes.map(\.attempt) == [nil, 1, 1, 2, 1, nil, 2, 2, 2])
+        #expect(outcomes.map(\.current) == [nil, true, true, true, false, false, true, true, true])
+        #expect(outcomes.map(\.final) == [nil, nil, nil, nil, .cancelled, nil, nil, .finished, .finished])
+        let tag = "rollout_id:r"
+        #expect(try await logs(store, tag) == ["b finished", "b running"])
+        let all = ["too late", "b finished", "unseen", "a cancelled", "b running", "a running", "before"]
+        #expect(try await logs(store, tag, attempts: .all) == all)
+        let first = try #require(AttemptID("a"))
+        #expect(try await logs(store, tag, attempts: .named(first)) == ["a cancelled", "a running"])
+        #expect(try await logs(store, tag, attempts: .named(#require(AttemptID("none")))) == [])
+        #expect(try await calls(store, [tag]) == [outcomes[6].id])
+        #expect(try await calls(store, [tag], attempts: .all) == [outcomes[6].id, outcomes[2].id])
+        #expect(try await calls(store, [tag], attempts: .named(first)) == [outcomes[2].id])
+        let stored = try await store.logs(LogQuery(account: .default, tags: [tag], limit: 9, attempts: .all))
+        #expect(stored.map(\.superseded) == [true, false, true, false, false, false, false])
+        #expect(stored.map(\.attempt) == [2, 2, nil, 1, 2, 1, nil])
+        try store.close()
+    }
+
+    @Test("the line that set the status is in every answer", arguments: StoreKind.allCases)
+    func statusLine(kind: StoreKind) async throws {
+        let folder = try Folder()
+        let store = try kind.open(folder)
+        var records: [StoreRecord] = [.log(Samples.log("r", "s", code: .finished, message: "the end"))]
+        for number in 0..<10 { records.append(.log(Samples.log("r", "s", message: "\(number)"))) }
+        _ = try store.apply(records)
+        for tag in ["rollout_id:r", "rollout_id:s"] {
+            #expect(try await logs(store, tag, limit: 3) == ["9", "8", "the end"])
+            #expect(try await logs(store, tag, limit: 1) == ["the end"])
+            #expect(try await logs(store, tag, limit: 11).count == 11)
+            #expect(try await logs(store, tag, program: "other", limit: 3) == [])
+        }
+        try store.close()
+    }
+
+    @Test("a repeat changes nothing; other content under the same id is stored", arguments: StoreKind.allCases)
+    func repeats(kind: StoreKind) async throws {
+        let folder = try Folder()
+        let store = try kind.open(folder)
+        let line = Samples.log("r", code: .finished, attempt: "a", clientID: "1")
+        let first = try receipts(store, [.log(line), .log(line)])
+        #expect(first.map(\.duplicate) == [false, true])
+        #expect(first[0].id == first[1].id)
+        #expect(first[1].final == .finished)
+        var other = line
+        other.message = "other"
+        let second = try store.apply([.log(other), .log(line), .log(Samples.log("r", attempt: "a"))])
+        #expect(try second.outcomes.map { try Samples.receipt($0).duplicate } == [false, true, false])
+        var foreign = line
+        foreign.account = Account("other")
+        #expect(try receipts(store, [.log(foreign)])[0].duplicate == false)
+        #expect(try await logs(store, "rollout_id:r", attempts: .all).count == 3)
+        try store.close()
+    }
+
+    @Test("registration is idempotent, other ids conflict", arguments: StoreKind.allCases)
+    func registration(kind: StoreKind) async throws {
+        let folder = try Folder()
+        let store = try kind.open(folder)
+        func register(_ metadata: RolloutMetadata) throws -> RecordOutcome {
+            try store.apply([.registration(Registration(account: .default, metadata: metadata))]).outcomes[0]
+        }
+        #expect(try Samples.receipt(try register(Samples.metadata("r"))).attempt == nil)
+        #expect(try Samples.receipt(try register(Samples.metadata("r", attempt: "a"))).attempt == 1)
+        #expect(try Samples.receipt(try register(Samples.metadata("r", attempt: "a"))).attempt == 1)
+        guard case .conflict(let reason) = try register(Samples.metadata("r", experiment: "other")) else {
+            Issue.record("no conflict")
+            return
+        }
+        #expect(reason.contains("r") && reason.contains("other ids"))
+        let state = try #require(try await store.state(of: Samples.key("r")))
+        #expect(state.ids.experimentID == "e")
+        #expect(state.attempts.map(\.name) == ["a"])
+        try store.close()
+    }
+
+    @Test("events and states can be read in pages", arguments: StoreKind.allCases)
+    func events(kind: StoreKind) async throws {
+        let folder = try Folder()
+        let store = try kind.open(folder)
+        #expect(try await store.newestEvent() == 0)
+        #expect(try await store.events(after: 0, limit: 10)?.count == 0)
+        var told: [Int64?] = []
+        for number in 0..<10 {
+            let line = Samples.log("r\(number)", code: .finished, extraTags: ["experiment_id:e\(number % 2)"])
+            told += try store.apply([.log(line)]).events.map(\.sequence)
+        }
+        let sequences = told.compactMap { $0 }
+        #expect(sequences.count == 10)
+        #expect(try await store.newestEvent() == sequences[9])
+        #expect(try await store.events(after: 0, limit: 3)?.map(\.sequence) == Array(told[..<3]))
+        let rest = try #require(try await store.events(after: sequences[6], limit: 10))
+        #expect(rest.map(\.rollout.rolloutID) == ["r7", "r8", "r9"])
+        #expect(rest.allSatisfy { $0.status.code == .finished && $0.formerIDs == nil })
+        #expect(try await store.events(after: sequences[9] + 1, limit: 10) == nil)
+        #expect(try await store.events(after: sequences[3] + 1, limit: 10) == nil)
+
+        let filter = RolloutFilter(experimentIDs: ["e1"])
+        let page = try await store.states(matching: filter, account: .default, after: nil, limit: 3)
+        #expect(page.states.map(\.rollout.rolloutID) == ["r1", "r3", "r5"])
+        let next = try await store.states(matching: filter, account: .default, after: page.next, limit: 3)
+        #expect(next.states.map(\.rollout.rolloutID) == ["r7", "r9"])
+        #expect(next.next == nil)
+        // Other ids tell those who had not been told before.
+        let moved = try store.apply([.log(Samples.log("r0", extraTags: ["experiment_id:e1"]))])
+        #expect(moved.events.count == 1)
+        #expect(moved.events[0].formerIDs?.experimentID == "e0")
+        #expect(moved.events[0].concerns(filter, of: .default))
+        #expect(!moved.events[0].concerns(RolloutFilter(rolloutIDs: ["r0"]), of: .default))
+        let stored = try await store.events(after: sequences[9], limit: 10)
+        #expect(stored?.map(\.formerIDs) == moved.events.map(\.formerIDs))
+        try store.close()
+    }
+
+    @Test("a rollout's page counts what is stored of it", arguments: StoreKind.allCases)
+    func page(kind: StoreKind) async throws {
+        let folder = try Folder()
+        let store = try kind.open(folder)
+        var call = Samples.call("r")
+        call.usage = Usage(promptTokens: 10, completionTokens: 5)
+        var forged = Samples.call("other")
+        forged.bodyTags = ["rollout_id:r"]
+        let ids = try receipts(
+            store,
+            [
+                .call(call), .call(call), .call(forged), .call(Samples.call("r", state: .failed)),
+                .call(Samples.call("r", state: .cut)), .log(Samples.log("r", code: .finished)),
+            ]
+        ).map(\.id)
+        let page = try #require(try await store.page(of: Samples.key("r")))
+        #expect([page.recordedCalls, page.failedCalls, page.cutCalls, page.logs] == [2, 1, 1, 1])
+        #expect(page.usage.totalTokens == 30)
+        #expect(page.firstSeen == ids[0])
+        #expect(page.lastSeen == ids[5])
+        #expect(page.state.status?.code == .finished)
+        #expect(try await store.page(of: Samples.key("nobody")) == nil)
+        try store.close()
+    }
+
+    @Test("everything is there again after closing", arguments: StoreKind.allCases)
+    func reopening(kind: StoreKind) async throws {
+        let folder = try Folder()
+        let line = Samples.log("r", code: .running, attempt: "a", extraTags: ["experiment_id:e"])
+        var store = try kind.open(folder)
+        let before = try receipts(store, [.call(Samples.call("r", attempt: "a")), .log(line)])
+        let state = try await store.state(of: Samples.key("r"))
+        let newest = try await store.newestEvent()
+        try store.close()
+        // The clock has been put back.
+        store = try kind.open(folder, now: { 5 })
+        #expect(try await store.state(of: Samples.key("r")) == state)
+        #expect(try await store.newestEvent() == newest)
+        #expect(try await calls(store, ["rollout_id:r"]) == [before[0].id])
+        let after = try receipts(store, [.call(Samples.call("r")), .log(line)])
+        #expect(after[0].id > newest)
+        #expect(after.map(\.attempt) == [1, 1])
+        #expect(try await store.call(after[0].id, account: .default)?.parent == nil)
+        try store.close()
+    }
+
+    @Test("refused records do not fail the others", arguments: StoreKind.allCases)
+    func conflictInBatch(kind: StoreKind) async throws {
+        let folder = try Folder()
+        let store = try kind.open(folder)
+        let outcomes = try store.apply([
+            .registration(Registration(account: .default, metadata: Samples.metadata("r"))),
+            .registration(Registration(account: .default, metadata: Samples.metadata("r", experiment: "x"))),
+            .log(Samples.log("r", code: .finished)),
+        ]).outcomes
+        #expect(outcomes.count == 3)
+        #expect(try await store.state(of: Samples.key("r"))?.status?.code == .finished)
+        try store.close()
+    }
+}
