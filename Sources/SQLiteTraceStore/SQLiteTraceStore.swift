@@ -118,6 +118,7 @@ package final class SQLiteTraceStore: TraceStore {
             rest()
             try checkpointer.close()
             try pool.close()
+            lock.release()
         } catch {
             throw StoreError(error, path: path)
         }

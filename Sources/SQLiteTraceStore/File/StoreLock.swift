@@ -1,5 +1,6 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
+import Synchronization
 import TraceStore
 
 #if canImport(Glibc)
@@ -10,7 +11,7 @@ import TraceStore
 
 /// Keeps a second gateway away from a store, by a lock on a file beside it that ends with the process.
 final class StoreLock: Sendable {
-    private let descriptor: CInt
+    private let descriptor: Mutex<CInt?>
 
     init(besides path: String) throws(StoreError) {
         let lockPath = path + ".lock"
@@ -27,8 +28,15 @@ final class StoreLock: Sendable {
                 .unusable,
                 "another gateway uses \(path); stop it, or give this one a file of its own with --store sqlite:PATH")
         }
-        self.descriptor = descriptor
+        self.descriptor = Mutex(descriptor)
     }
 
-    deinit { close(descriptor) }
+    deinit { release() }
+
+    func release() {
+        descriptor.withLock { descriptor in
+            if let open = descriptor { close(open) }
+            descriptor = nil
+        }
+    }
 }

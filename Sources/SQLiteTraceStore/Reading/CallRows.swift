@@ -11,6 +11,9 @@ enum CallRows {
     private struct Parts {
         var places: [RequestAssembly.Place]
         var bytes: [ArraySlice<UInt8>]
+        /// The nearest call at depth 0, and how many of its parts the list begins with.
+        var anchor: Int64
+        var anchorCount: Int
     }
 
     /// The body as the client sent it.
@@ -29,8 +32,8 @@ enum CallRows {
         let parts = try parts(of: call, db)
         let parent: Int64? = row[2]
         return Conversation(
-            call: call, depth: row[1], trace: row[0] == CallRecord.State.recorded.rawValue ? call : parent,
-            parent: parent,
+            call: call, depth: row[1], anchor: parts.anchor, anchorCount: parts.anchorCount,
+            trace: row[0] == CallRecord.State.recorded.rawValue ? call : parent, parent: parent,
             parts: zip(parts.places, parts.bytes).map { place, bytes in
                 Conversation.Part(
                     hash: RecordedRequest.hash(bytes), length: bytes.count, origin: place.call, index: place.index)
@@ -42,15 +45,19 @@ enum CallRows {
         let chain = try Row.fetchAll(
             db.cachedStatement(
                 sql: """
-                    WITH RECURSIVE chain(id, base, script, position) AS (
-                      SELECT id, base, script, 0 FROM call WHERE id = ?
+                    WITH RECURSIVE chain(id, base, depth, script, position) AS (
+                      SELECT id, base, depth, script, 0 FROM call WHERE id = ?
                       UNION ALL
-                      SELECT c.id, c.base, c.script, chain.position + 1 FROM chain JOIN call c ON c.id = chain.base)
-                    SELECT id, script FROM chain ORDER BY position
+                      SELECT c.id, c.base, c.depth, c.script, chain.position + 1 FROM chain JOIN call c ON c.id = chain.base)
+                    SELECT id, script, depth FROM chain ORDER BY position
                     """),
             arguments: [call])
         let links = chain.map { RequestAssembly.Link(call: $0[0], script: $0.bytes(1) ?? []) }
-        guard let places = RequestAssembly.places(of: links) else { throw damaged(call) }
+        let anchor = chain.firstIndex { $0[2] == 0 } ?? 0
+        guard !links.isEmpty, let places = RequestAssembly.places(of: links),
+            let anchorPlaces = RequestAssembly.places(of: Array(links[anchor...]))
+        else { throw damaged(call) }
+        let anchorCount = zip(places, anchorPlaces).prefix { $0 == $1 }.count
 
         let origins = Set(places.map(\.call))
         let rows = try Row.fetchCursor(
@@ -65,7 +72,7 @@ enum CallRows {
             own[place.call].flatMap { $0.indices.contains(place.index) ? $0[place.index] : nil }
         }
         guard bytes.count == places.count else { throw damaged(call) }
-        return Parts(places: places, bytes: bytes)
+        return Parts(places: places, bytes: bytes, anchor: links[anchor].call, anchorCount: anchorCount)
     }
 
     private static func damaged(_ call: Int64) -> StoreError {

@@ -21,17 +21,24 @@ package struct Conversation: Sendable, Hashable {
     }
 
     package var call: Int64
-    /// The scripts that must be read before this one.
+    /// The scripts between this one and its anchor.
     package var depth: Int
+    /// The nearest call at depth 0, this one or one before it, and how many of its parts this list begins with.
+    package var anchor: Int64
+    package var anchorCount: Int
     /// The trace that the call is, or that it continues when it became none.
     package var trace: Int64?
     /// The trace that the call continues.
     package var parent: Int64?
     package var parts: [Part]
 
-    package init(call: Int64, depth: Int, trace: Int64?, parent: Int64?, parts: [Part]) {
+    package init(
+        call: Int64, depth: Int, anchor: Int64, anchorCount: Int, trace: Int64?, parent: Int64?, parts: [Part]
+    ) {
         self.call = call
         self.depth = depth
+        self.anchor = anchor
+        self.anchorCount = anchorCount
         self.trace = trace
         self.parent = parent
         self.parts = parts

@@ -18,6 +18,11 @@ struct Match {
     /// The trace that the request continues: one whose last message it repeats.
     var parent: Int64? { isEqual ? base.parent : sharesLast ? base.trace : nil }
 
+    /// The parts at the beginning that both have.
+    var sharedPrefix: Int {
+        if case .same(0, let count)? = segments.first { count } else { 0 }
+    }
+
     /// The one that saves most, the newer one of equals; `nil` when nothing is worth a reference.
     static func best(for parts: [RecordedRequest.Part], among conversations: [Conversation]) -> Match? {
         var best: Match?

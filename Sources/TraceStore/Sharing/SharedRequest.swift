@@ -4,7 +4,7 @@
 package struct SharedRequest: Sendable {
     /// The call whose list the script copies from; `nil` when it copies from none.
     package var base: Int64?
-    package var script: PartScript
+    package var script = PartScript([])
     package var envelope: [UInt8]
     /// The lengths of the parts in `added`.
     package var lengths: [UInt8]
@@ -12,8 +12,9 @@ package struct SharedRequest: Sendable {
     /// What the next calls are compared with.
     package var conversation: Conversation
 
-    /// So many scripts are read one after another at most to read a call.
-    package static let maximumDepth = 64
+    /// Every so many calls of a conversation one is an anchor: its script is based on the anchor before, so that few
+    /// scripts must be read for a call however long the conversation is.
+    package static let maximumDepth = 32
 
     /// Finds what the request repeats of the conversations of its rollout, newest last.
     package init(
@@ -46,29 +47,34 @@ package struct SharedRequest: Sendable {
             }
         }
         envelope = RequestEnvelope.encoded(request)
-        var depth = 0
-        if let base {
+        let parent = match?.parent
+        conversation = Conversation(
+            call: call, depth: 0, anchor: call, anchorCount: parts.count, trace: isTrace ? call : parent,
+            parent: parent, parts: parts)
+        if let base, let match {
+            let anchorCount = min(base.anchorCount, match.sharedPrefix)
             if base.depth + 1 < Self.maximumDepth {
                 self.base = base.call
-                depth = base.depth + 1
+                conversation.depth = base.depth + 1
+                conversation.anchor = base.anchor
+                conversation.anchorCount = anchorCount
             } else {
-                runs = Self.runs(of: parts, in: call)
+                self.base = anchorCount > 0 ? base.anchor : nil
+                runs = anchorCount > 0 ? [.copied(start: 0, count: anchorCount)] : []
+                runs += Self.runs(of: parts[anchorCount...], in: call)
             }
         }
         script = PartScript(runs)
-        let parent = match?.parent
-        conversation = Conversation(
-            call: call, depth: depth, trace: isTrace ? call : parent, parent: parent, parts: parts)
     }
 
     /// The list without a base: where each part stands.
-    private static func runs(of parts: [Conversation.Part], in call: Int64) -> [PartScript.Run] {
+    private static func runs(of parts: ArraySlice<Conversation.Part>, in call: Int64) -> [PartScript.Run] {
         var runs: [PartScript.Run] = []
-        var start = 0
-        while start < parts.count {
+        var start = parts.startIndex
+        while start < parts.endIndex {
             let first = parts[start]
             var end = start + 1
-            while end < parts.count, parts[end].origin == first.origin, parts[end].index == first.index + end - start {
+            while end < parts.endIndex, parts[end].origin == first.origin, parts[end].index == first.index + end - start {
                 end += 1
             }
             runs.append(
