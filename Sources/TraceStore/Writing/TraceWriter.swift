@@ -153,11 +153,14 @@ package final class TraceWriter: Sendable {
             case .wait:
                 hasWritten = wait(hasWritten: hasWritten)
             case .end:
-                let enders = state.withLock { state in
+                let enders: [CheckedContinuation<Void, Never>]? = state.withLock { state in
+                    // One more may have come since the queue was looked at.
+                    guard state.pending.isEmpty else { return nil }
                     state.hasEnded = true
                     defer { state.enders = [] }
                     return state.enders
                 }
+                guard let enders else { continue }
                 for ender in enders { ender.resume() }
                 return
             }
