@@ -9,10 +9,12 @@ import Testing
 import WireJSON
 
 @Suite("RolloutEnvironment: /init over a socket") struct InitOverSocketTests {
-    private static let hello = RolloutEnvironment(.test) { rollout in
-        let answer = try await rollout.model.complete(rollout.messages)
-        rollout.logger.info("answered with \(answer.message.text.count) characters")
-        return .finished()
+    private static func hello() -> RolloutEnvironment {
+        RolloutEnvironment(.test) { rollout in
+            let answer = try await rollout.model.complete(rollout.messages)
+            rollout.logger.info("answered with \(answer.message.text.count) characters")
+            return .finished()
+        }
     }
 
     private static func valid(_ change: (inout JSONObject) -> Void) -> [UInt8] {
@@ -24,7 +26,7 @@ import WireJSON
     @Test("a rollout goes all the way: RUNNING before the answer, the call tagged, its log, one terminal status")
     func allTheWay() async throws {
         try await FakeGateway.with { gateway in
-            try await ServedEnvironment.with(Self.hello) { environment in
+            try await ServedEnvironment.with(Self.hello()) { environment in
                 let answer = try await environment.initialize(.test("r1", gateway: gateway.url))
                 #expect(answer.status == 200)
                 #expect(answer.json?["status"] == "accepted")
@@ -51,7 +53,7 @@ import WireJSON
     @Test("a gateway that knows no attempts gets none in the model URL") func plainGateway() async throws {
         try await FakeGateway.with { gateway in
             gateway.onLine { _ in FakeGateway.takenPlain }
-            try await ServedEnvironment.with(Self.hello) { environment in
+            try await ServedEnvironment.with(Self.hello()) { environment in
                 #expect(try await environment.initialize(.test("r1", gateway: gateway.url)).status == 200)
                 try await eventually("terminal status") { !gateway.terminal(of: "r1").isEmpty }
                 #expect(gateway.callPaths.allSatisfy { $0.hasPrefix("/rollout_id/r1/") })

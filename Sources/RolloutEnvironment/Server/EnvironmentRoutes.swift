@@ -81,13 +81,12 @@ struct UnknownPathResponder<Base: HTTPResponder>: HTTPResponder {
     let base: Base
 
     func respond(to request: Request, context: Base.Context) async throws -> Response {
-        do {
-            return try await base.respond(to: request, context: context)
-        } catch let error as any HTTPResponseError where error.status == .notFound {
-            return InitAnswer.error(
-                404, code: "not_found",
-                "There is no \(request.uri.path.prefix(100)); there are /init, /cancel, /status and /health."
-            ).response
-        }
+        let response = try await base.respond(to: request, context: context)
+        // No route of ours answers 404: this one is the router's.
+        guard response.status == .notFound else { return response }
+        return InitAnswer.error(
+            404, code: "not_found",
+            "There is no \(request.uri.path.prefix(100)); there are /init, /cancel, /status and /health."
+        ).response
     }
 }

@@ -25,6 +25,8 @@ final class SchemaProbe {
         } catch {
             throw ToolError("No JSON schema can be found for \(type) (\(error)); write its schema() yourself.")
         }
+        // A structure without properties asks for nothing at all.
+        if probe.schema.isEmpty { probe.beginObject() }
         guard probe.schema["type"] == "object" else {
             throw ToolError("The JSON schema of \(type) is not that of an object; use a structure.")
         }
