@@ -12,6 +12,7 @@ scripts/build.sh
 rollcall=$(bin rollcall)
 environment=$(bin CalculatorEnvironment)
 
+rm -rf "$CACHE"/demo.*
 work=$(mktemp -d "$CACHE/demo.XXXXXX")
 pids=()
 finish() {
@@ -51,7 +52,7 @@ say "running 20 rollouts"
 dataset=Examples/CalculatorEnvironment/rows.jsonl
 code=0
 "$rollcall" rollout --environment "$url" --gateway "$gateway" --model smollm2 --dataset "$dataset" --concurrency 4 \
-    --timeout 120 --json >"$work/rows.jsonl" </dev/null || code=$?
+    --timeout 300 --json >"$work/rows.jsonl" </dev/null || code=$?
 
 "$VENV/bin/python" scripts/demo_report.py "$work/rows.jsonl" "$store" "$gateway"
 [ "$code" = 0 ] || fail "some rollouts did not finish; the output of all parts is in $work"

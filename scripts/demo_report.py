@@ -55,8 +55,8 @@ def trajectory(row: dict) -> None:
     print(f"\nOne trajectory, rollout {(row.get('execution_metadata') or {}).get('rollout_id')}:")
     for message in row["messages"]:
         body = text_of(message) or json.dumps(message.get("tool_calls"))
-        lines = textwrap.wrap(body, 96, replace_whitespace=False) or [""]
-        print(f"  {message['role'] + ':':<11} " + ("\n" + " " * 14).join("\n".join(lines).split("\n")))
+        lines = [part for line in body.splitlines() for part in textwrap.wrap(line, 96) or [""]] or [""]
+        print(f"  {message['role'] + ':':<11} " + ("\n" + " " * 14).join(lines))
 
 
 def main() -> None:

@@ -29,7 +29,8 @@ def serve(arguments: argparse.Namespace):
     params.port = arguments.port
     params.n_ctx = arguments.context
     params.n_parallel = 1
-    params.cpuparams.n_threads = os.cpu_count() or 1
+    # One core is left to the others: threads that wait for each other crawl when one of them has no core.
+    params.cpuparams.n_threads = max(1, (os.cpu_count() or 1) - 1)
     params.verbosity = -1
     return xllamacpp.Server(params)
 

@@ -52,7 +52,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         body = json.loads(raw)
-        self.server.requests.append({"path": self.path, "headers": dict(self.headers), "body": body, "raw": raw})
+        self.server.requests.append({"path": self.path, "headers": {name.lower(): value for name, value in self.headers.items()}, "body": body, "raw": raw})
         refused = re.search(r"status-(\d{3})$", body["model"])
         nulls = [key for message in body["messages"] for key, value in message.items() if value is None and key != "content"]
         if refused:

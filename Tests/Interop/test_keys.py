@@ -19,10 +19,10 @@ def keys(monkeypatch):
 
 def test_with_the_key(rollout, keys, keyed_environment, keyed_gateway, model):
     keys(KEYS[0])
-    [row] = rollout(keyed_environment, keyed_gateway, ["keyed-marker"])
+    [row] = rollout(keyed_environment, keyed_gateway, [f"keyed-{keyed_environment.name}"])
     assert row.rollout_status.code == Status.Code.FINISHED, row.rollout_status
-    assert row.messages[-1].content == "echo 1: keyed-marker"
-    authorizations = {one["headers"].get("Authorization") for one in model.requests_of("keyed-marker")}
+    assert row.messages[-1].content == f"echo 1: keyed-{keyed_environment.name}"
+    authorizations = {one["headers"].get("authorization") for one in model.requests_of(f"keyed-{keyed_environment.name}")}
     assert authorizations == {"Bearer upstream-key"}
 
 
@@ -39,7 +39,7 @@ def test_without_a_key_the_environment_says_which_variable(rollout, keys, hello,
     assert "FIREWORKS_API_KEY" in row.rollout_status.message
 
 
-def test_a_gateway_without_keys_takes_any(rollout, keys, environment, gateway, model):
+def test_a_gateway_without_keys_takes_any(rollout, keys, environment, gateway):
     keys("whatever")
     [row] = rollout(environment, gateway, ["any-key-marker"])
     assert row.rollout_status.code == Status.Code.FINISHED, row.rollout_status

@@ -49,12 +49,12 @@ def test_an_image_part_and_a_system_message_reach_the_model(rollout, environment
     image = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
     messages = [
         {"role": "system", "content": "be brief"},
-        {"role": "user", "content": [{"type": "text", "text": "picture-marker"}, image]},
+        {"role": "user", "content": [{"type": "text", "text": f"picture-{environment.name}"}, image]},
     ]
     [row] = rollout(environment, gateway, [messages])
     assert row.rollout_status.code == Status.Code.FINISHED, row.rollout_status
-    assert row.messages[-1].content == "echo 1: picture-marker"
-    [request] = [one for one in model.requests_of("picture-marker")]
+    assert row.messages[-1].content == f"echo 1: picture-{environment.name}"
+    [request] = model.requests_of(f"picture-{environment.name}")
     assert request["body"]["messages"][1]["content"][1] == image
 
 
@@ -110,16 +110,16 @@ def test_payloads_only_when_asked(rollout, python, gateway):
 
 
 def test_completion_params_reach_the_model(rollout, environment, gateway, model):
-    [row] = rollout(environment, gateway, ["parameter-marker"], temperature=0.25, max_tokens=7)
+    [row] = rollout(environment, gateway, [f"parameters-{environment.name}"], temperature=0.25, max_tokens=7)
     assert row.rollout_status.code == Status.Code.FINISHED, row.rollout_status
-    [request] = model.requests_of("parameter-marker")
+    [request] = model.requests_of(f"parameters-{environment.name}")
     assert request["body"]["temperature"] == 0.25 and request["body"]["max_tokens"] == 7
 
 
 def test_base_url_of_the_row_is_the_upstream(rollout, environment, gateway, model):
-    [row] = rollout(environment, gateway, ["upstream-marker"], base_url=model.url + "/")
+    [row] = rollout(environment, gateway, [f"upstream-{environment.name}"], base_url=model.url + "/")
     assert row.rollout_status.code == Status.Code.FINISHED, row.rollout_status
-    [request] = model.requests_of("upstream-marker")
+    [request] = model.requests_of(f"upstream-{environment.name}")
     assert "base_url" not in request["body"]
 
 

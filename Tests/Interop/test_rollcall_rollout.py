@@ -66,7 +66,8 @@ def test_unavailable_is_tried_again(rollcall, python, gateway):
 
 
 def test_model_url_is_the_upstream(rollcall, environment, gateway, model):
-    result = rollcall(environment, gateway, "--model", "echo", "--model-url", model.url, "--message", "model-url-marker")
+    text = f"model-url-{environment.name}"
+    result = rollcall(environment, gateway, "--model", "echo", "--model-url", model.url, "--message", text)
     assert result.code == 0, result.told
-    [request] = model.requests_of("model-url-marker")
+    [request] = model.requests_of(text)
     assert "base_url" not in request["body"]
