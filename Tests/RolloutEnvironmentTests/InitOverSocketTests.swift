@@ -116,7 +116,7 @@ import WireJSON
         let started = Atomic(0)
         try await FakeGateway.with { gateway in
             var configuration = RolloutEnvironment.Configuration.test
-            configuration.runningTimeout = .milliseconds(300)
+            configuration.runningTimeout = .seconds(2)
             let environment = RolloutEnvironment(configuration) { _ in
                 started.add(1, ordering: .relaxed)
                 return .finished()
