@@ -1,17 +1,18 @@
 -- Part of Rollcall. SPDX-License-Identifier: Apache-2.0
--- A chat completion of about 1.9 kB under a rollout of its own, as each request of a fresh rollout would be.
+-- Chat completions of about 1.9 kB, eight to a rollout. They share their system prompt; the rest of each is its own.
 
-local body = '{"model":"bench","messages":[{"role":"system","content":"' .. string.rep("You are careful. ", 24)
-    .. '"},{"role":"user","content":"' .. string.rep("What do you make of this? ", 54) .. '"}],"temperature":0.7}'
+local head = '{"model":"bench","messages":[{"role":"system","content":"' .. string.rep("You are careful. ", 24)
+    .. '"},{"role":"user","content":"Case '
+local tail = ": " .. string.rep("What do you make of this? ", 54) .. '"}],"temperature":0.7}'
 local headers = { ["Content-Type"] = "application/json", ["Authorization"] = "Bearer none" }
 local prefix = os.getenv("BENCH_PREFIX") or "bench"
 local count = 0
 
 function request()
     count = count + 1
-    local path = "/rollout_id/" .. prefix .. "-" .. count
+    local path = "/rollout_id/" .. prefix .. "-" .. math.floor(count / 8)
         .. "/invocation_id/i/experiment_id/e/run_id/r/row_id/w/chat/completions"
-    return wrk.format("POST", path, headers, body)
+    return wrk.format("POST", path, headers, head .. count .. tail)
 end
 
 function done(summary, latency)
