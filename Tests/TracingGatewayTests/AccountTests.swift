@@ -37,7 +37,8 @@ import WireJSON
     @Test("without keys any bearer passes, None too") func open() async throws {
         try await GatewayFixture.with { gateway in
             for headers in [[], ["authorization: Bearer None"], ["authorization: nonsense"]] {
-                #expect(try await gateway.get("/v1/status?rollout_id=x", headers: headers).status == 200)
+                let response = try await gateway.get("/v1/status?rollout_id=x", headers: headers)
+                #expect(response.status == 200)
             }
         }
     }
