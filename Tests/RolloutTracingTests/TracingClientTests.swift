@@ -17,7 +17,10 @@ import WireJSON
                 .json([
                     "entries": [
                         ["message": "later", "tags": nil, "status": nil],
-                        ["message": "m", "status": ["code": 5, "message": "gone", "details": [["a": 1]]], "extras": ["k": 2]],
+                        [
+                            "message": "m", "status": ["code": 5, "message": "gone", "details": [["a": 1]]],
+                            "extras": ["k": 2],
+                        ],
                         ["message": "older", "status": ["code": 101, "message": "", "details": nil]],
                     ]
                 ])
@@ -31,7 +34,8 @@ import WireJSON
                 #expect(status.extras == ["k": 2])
                 #expect(!status.knowsAttempts)
             }
-            #expect(server.requests.map(\.path) == ["/v1/status", "/status", "/logs", "/v1/logs", "/status", "/v1/logs"])
+            #expect(
+                server.requests.map(\.path) == ["/v1/status", "/status", "/logs", "/v1/logs", "/status", "/v1/logs"])
             #expect(server.requests[0].query("rollout_id") == ["r x"])
             #expect(server.requests[0].query("wait_seconds") == ["2.3"])
             #expect(server.requests[0].header("authorization") == "Bearer k")
@@ -149,8 +153,9 @@ import WireJSON
     func events() async throws {
         @Sendable func event(_ rollout: String, _ code: Int, id: Int?) -> String {
             let id = id.map { "id: \($0)\n" } ?? ""
-            return "event: status\n\(id)data: {\"rollout_id\":\"\(rollout)\",\"attempt\":\"a1\",\"status\":{\"code\":\(code),"
-                + "\"message\":\"\",\"details\":[]},\"extras\":null}\n\n"
+            return
+                "event: status\n\(id)data: {\"rollout_id\":\"\(rollout)\",\"attempt\":\"a1\","
+                + "\"status\":{\"code\":\(code),\"message\":\"\",\"details\":[]},\"extras\":null}\n\n"
         }
         let connections = Mutex(0)
         try await ScriptedHTTPServer.with({ _ in
@@ -160,10 +165,11 @@ import WireJSON
             }
             switch number {
             case 1:
-                return .events([
-                    event("a", 101, id: nil), "event: ready\nid: 10\ndata: {}\n\n", ": still here\n\n",
-                    event("a", 100, id: 11), "event: status\nid: 12\nda",
-                ], cut: true)
+                return .events(
+                    [
+                        event("a", 101, id: nil), "event: ready\nid: 10\ndata: {}\n\n", ": still here\n\n",
+                        event("a", 100, id: 11), "event: status\nid: 12\nda",
+                    ], cut: true)
             case 2: return .text("restarting", status: 503)
             case 3:
                 return .events([

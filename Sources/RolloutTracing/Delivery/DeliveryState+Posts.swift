@@ -44,7 +44,8 @@ extension DeliveryState {
         let isBatch = known.takesBatches && lanes[ready[0]]?.items.first?.goesAlone != true
         // While a gateway fails, one post at a time is enough to see it come back.
         let limit =
-            gateway.failures > 0 ? 1 : known.takesBatches ? configuration.concurrentBatches : configuration.concurrentPosts
+            gateway.failures > 0
+            ? 1 : known.takesBatches ? configuration.concurrentBatches : configuration.concurrentPosts
         guard gateway.posts < limit else { return nil }
 
         var items: [DeliveryItem] = []

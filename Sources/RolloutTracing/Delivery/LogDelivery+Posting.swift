@@ -90,7 +90,8 @@ extension LogDelivery {
         }
         body.append(UInt8(ascii: "]"))
         let outcome = await request(url, post, body) { answer in
-            guard let results = try? JSONValue(parsing: answer.body)["results"]?.array, results.count == post.items.count
+            guard let results = try? JSONValue(parsing: answer.body)["results"]?.array,
+                results.count == post.items.count
             else { return .failed(reason: "\(url) answered \(answer.code) without a result for each line") }
             return .results(results.map { PostOutcome.LineResult(JSONReader($0)) })
         }
@@ -120,7 +121,8 @@ extension LogAnswer {
     init(_ reader: JSONReader) {
         let attempt = reader["attempt"]
         self.init(
-            knowsAttempts: attempt.value != nil, attemptNumber: attempt.value?.int, current: reader["current"].value?.bool,
+            knowsAttempts: attempt.value != nil, attemptNumber: attempt.value?.int,
+            current: reader["current"].value?.bool,
             final: reader["final"].value?.int.flatMap(StatusCode.init))
     }
 }

@@ -4,7 +4,9 @@ import Foundation
 
 /// The time of a line as the contract writes it: `2026-01-31T12:00:00.123456Z`.
 package enum LogTimestamp {
-    package static func now() -> String { text(microseconds: Int64((Date().timeIntervalSince1970 * 1e6).rounded(.down))) }
+    package static func now() -> String {
+        text(microseconds: Int64((Date().timeIntervalSince1970 * 1e6).rounded(.down)))
+    }
 
     /// - Parameter microseconds: Since 1970, UTC.
     package static func text(microseconds: Int64) -> String {

@@ -1,7 +1,7 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
-public import Logging
 import EvalProtocol
+public import Logging
 import WireJSON
 
 /// A swift-log handler that sends the lines of rollouts to their gateway.

@@ -88,7 +88,8 @@ public struct StatusEvents: AsyncSequence, Sendable {
                 let answer = GatewayHTTP.Answer(code: code, headers: response.headers, body: body)
                 throw TracingClientError(.refused(code), url: url, answer.errorMessage ?? "it gave no reason")
             }
-            guard response.headers.first(name: "content-type")?.lowercased().hasPrefix("text/event-stream") == true else {
+            guard response.headers.first(name: "content-type")?.lowercased().hasPrefix("text/event-stream") == true
+            else {
                 throw TracingClientError(.unsupported, url: url, "its answer is no event stream")
             }
             splitter = ServerSentEventSplitter()

@@ -72,7 +72,8 @@ public struct TracingClient: Sendable {
     ) async throws -> [Trace] {
         // The waiting is for gateways whose index lags behind; others ignore it.
         var query: [(String, String)] = [
-            ("limit", "\(limit)"), ("tags", "rollout_id:\(rolloutID)"), ("sleep_between_gets", "0.1"), ("max_retries", "5"),
+            ("limit", "\(limit)"), ("tags", "rollout_id:\(rolloutID)"), ("sleep_between_gets", "0.1"),
+            ("max_retries", "5"),
         ]
         if includePayloads { query.append(("include_payloads", "true")) }
         if let attempt { query.append(("attempt", attempt.description)) }

@@ -25,7 +25,8 @@ package final class ScriptedHTTPServer: Sendable {
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.configureHTTPServerPipeline(withErrorHandling: true)
-                    try channel.pipeline.syncOperations.addHandler(ScriptedRequestHandler(record: record, answer: answer))
+                    try channel.pipeline.syncOperations.addHandler(
+                        ScriptedRequestHandler(record: record, answer: answer))
                     record.opened(channel)
                 }
             }
@@ -65,7 +66,9 @@ package final class ScriptedHTTPServer: Sendable {
     package func requests(to path: String) -> [Request] { requests.filter { $0.path == path } }
 
     /// Waits until `count` requests to `path` (to any path without one) have come in.
-    package func waitForRequests(_ count: Int, to path: String? = nil, within limit: Duration = .seconds(20)) async throws {
+    package func waitForRequests(
+        _ count: Int, to path: String? = nil, within limit: Duration = .seconds(20)
+    ) async throws {
         try await eventually("\(count) requests to \(path ?? "any path")", within: limit) {
             (path.map { self.requests(to: $0) } ?? self.requests).count >= count
         }

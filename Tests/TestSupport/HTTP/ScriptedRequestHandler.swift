@@ -72,7 +72,8 @@ private enum ResponseWriter {
             try await channel.writeAndFlush(HTTPServerResponsePart.head(head)).get()
             for await bytes in stream {
                 try await channel.writeAndFlush(
-                    HTTPServerResponsePart.body(.byteBuffer(ByteBuffer(bytes: bytes)))).get()
+                    HTTPServerResponsePart.body(.byteBuffer(ByteBuffer(bytes: bytes)))
+                ).get()
             }
         }
         if cut {
