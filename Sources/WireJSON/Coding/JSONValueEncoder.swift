@@ -7,7 +7,8 @@ public struct JSONValueEncoder: Sendable {
 
     /// Encodes a value; members come in the order in which the type encodes them.
     ///
-    /// - Throws: `EncodingError` for numbers that JSON does not have (infinity, NaN) and for a value that encodes nothing.
+    /// - Throws: `EncodingError` for numbers that JSON does not have (infinity, NaN) and for a value that encodes
+    ///   nothing.
     public func encode(_ value: some Encodable) throws -> JSONValue {
         let node = JSONNode()
         try node.encode(value, codingPath: [])
