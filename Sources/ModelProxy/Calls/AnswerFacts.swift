@@ -1,17 +1,17 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
-import EvalProtocol
+package import EvalProtocol
 import WireJSON
 
 /// What a record tells of a completion besides its bytes.
-struct AnswerFacts: Sendable, Equatable {
-    var model: String?
-    var fingerprint: String?
-    var finishReason: String?
-    var usage: Usage?
+package struct AnswerFacts: Sendable, Equatable {
+    package var model: String?
+    package var fingerprint: String?
+    package var finishReason: String?
+    package var usage: Usage?
 
     /// - Throws: ``Unusable`` when the completion is no object whose first choice has a message.
-    init(_ completion: [UInt8]) throws(Unusable) {
+    package init(_ completion: [UInt8]) throws(Unusable) {
         let fields: JSONFields
         do {
             fields = try JSONFields(of: completion.span)
@@ -36,7 +36,7 @@ struct AnswerFacts: Sendable, Equatable {
         }
     }
 
-    struct Unusable: Error, Equatable {
-        var sentence: String
+    package struct Unusable: Error, Equatable {
+        package var sentence: String
     }
 }

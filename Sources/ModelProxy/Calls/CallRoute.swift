@@ -1,30 +1,30 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
-import EvalProtocol
-import NIOHTTP1
-import TraceStore
+package import EvalProtocol
+package import NIOHTTP1
+package import TraceStore
 
 /// What a request's head says is to become of it.
-enum CallRoute {
+package enum CallRoute {
     /// None of the model API's: the router has it.
     case passUp
     case refuse(GatewayProblem, warns: Warning? = nil)
     case call(Accepted)
 
-    struct Accepted {
-        var account: Account
-        var path: ModelPath
-        var target: UpstreamTarget
-        var query: Substring
+    package struct Accepted {
+        package var account: Account
+        package var path: ModelPath
+        package var target: UpstreamTarget
+        package var query: Substring
     }
 
     /// What a rollout's log is to say about a request that cannot be served.
-    struct Warning {
-        var account: Account
-        var metadata: RolloutMetadata
+    package struct Warning {
+        package var account: Account
+        package var metadata: RolloutMetadata
     }
 
-    init(_ head: HTTPRequestHead, _ configuration: ProxyConfiguration) {
+    package init(_ head: HTTPRequestHead, _ configuration: ProxyConfiguration) {
         let mark = head.uri.utf8.firstIndex(of: UInt8(ascii: "?"))
         let path = mark.map { String(head.uri[..<$0]) } ?? head.uri
         let query = mark.map { head.uri[head.uri.utf8.index(after: $0)...] } ?? ""

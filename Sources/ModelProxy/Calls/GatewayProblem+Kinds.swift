@@ -81,7 +81,7 @@ extension GatewayProblem {
             type: "server_error", code: "too_many_calls", retryAfter: 2, isWorthRepeating: true)
     }
 
-    static func upstreamFailed(_ sentence: String) -> GatewayProblem {
+    package static func upstreamFailed(_ sentence: String) -> GatewayProblem {
         GatewayProblem(
             status: 502, "The upstream failed: \(sentence).", type: "upstream_error", code: "upstream_failed",
             isWorthRepeating: true)

@@ -1,11 +1,11 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
 import CZlib
-import NIOCore
+package import NIOCore
 
 /// Inflates gzip and deflate piece by piece.
-final class Inflater {
-    enum Encoding: Sendable {
+package final class Inflater {
+    package enum Encoding: Sendable {
         case identity, gzip, deflate
         /// Not one that can be undone here.
         case other(String)
@@ -21,8 +21,8 @@ final class Inflater {
         }
     }
 
-    struct Failure: Error {
-        var sentence: String
+    package struct Failure: Error {
+        package var sentence: String
     }
 
     private var stream = z_stream()
@@ -32,12 +32,12 @@ final class Inflater {
     private var hasEnded = false
 
     /// - Parameter maximumBytes: more than this is a ``Failure``.
-    init(maximumBytes: Int) { self.maximumBytes = maximumBytes }
+    package init(maximumBytes: Int) { self.maximumBytes = maximumBytes }
 
     deinit { if hasStarted { inflateEnd(&stream) } }
 
     /// What the bytes inflate to, as far as they come.
-    func inflate(_ input: ByteBufferView) throws(Failure) -> [UInt8] {
+    package func inflate(_ input: ByteBufferView) throws(Failure) -> [UInt8] {
         guard let first = input.first, !hasEnded else { return [] }
         if !hasStarted {
             // 47 tells gzip from zlib by itself; "deflate" is sent without a header too.

@@ -1,8 +1,8 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
-import NIOCore
+package import NIOCore
 import NIOHTTP1
-import TraceStore
+package import TraceStore
 import WireJSON
 
 /// The life of one call from its request's end on: a value without channel, clock or I/O. Every event returns a
@@ -13,65 +13,77 @@ import WireJSON
 ///             ─► streaming ─► holding ─► committing ─► released
 ///
 /// Every path ends in `ended`.
-struct ModelCall {
-    struct Plan {
-        var isRecorded: Bool
+package struct ModelCall {
+    package struct Plan {
+        package var isRecorded: Bool
         /// Whether the client asked for a stream.
-        var streams: Bool
-        var choices = 1
+        package var streams: Bool
+        package var choices: Int
         /// Whether a client may end its side and still wait: HTTP/1.0, or `Connection: close`.
-        var toleratesEnd = false
-        var maximumAnswerBytes: Int
-        var timeouts: CallTimeouts
+        package var toleratesEnd: Bool
+        package var maximumAnswerBytes: Int
+        package var timeouts: CallTimeouts
+
+        package init(
+            isRecorded: Bool, streams: Bool, choices: Int = 1, toleratesEnd: Bool = false,
+            maximumAnswerBytes: Int = 64 << 20, timeouts: CallTimeouts = CallTimeouts()
+        ) {
+            self.isRecorded = isRecorded
+            self.streams = streams
+            self.choices = choices
+            self.toleratesEnd = toleratesEnd
+            self.maximumAnswerBytes = maximumAnswerBytes
+            self.timeouts = timeouts
+        }
     }
 
     /// What is to be done, in the order of the members.
-    struct Step {
+    package struct Step {
         /// The record is to be submitted, in this state and with this error.
-        var record: (state: CallRecord.State, error: String?)?
+        package var record: (state: CallRecord.State, error: String?)?
         /// What came after the commit is to be added to the record.
-        var amends = false
+        package var amends = false
         /// Answer with this problem; nothing of an answer has gone out.
-        var problem: GatewayProblem?
-        var head: ResponseHead?
+        package var problem: GatewayProblem?
+        package var head: ResponseHead?
         /// The length of the body, where it is all there.
-        var bodyLength: Int?
-        var bytes: ByteBuffer?
-        var end: End?
+        package var bodyLength: Int?
+        package var bytes: ByteBuffer?
+        package var end: End?
         /// The connection to the upstream is to be given up.
-        var drops = false
+        package var drops = false
 
-        enum End {
+        package enum End {
             case clean
             /// The connection to the client ends without an end of the answer.
             case abort
         }
     }
 
-    enum Phase: Equatable {
+    package enum Phase: Equatable {
         case waiting, passing, collecting, streaming
         case holding(since: NIODeadline)
         case committing(since: NIODeadline)
         case released, ended
     }
 
-    enum Departure {
+    package enum Departure {
         /// The client has ended its side of the connection.
         case end
         /// The connection is gone.
         case reset
     }
 
-    let plan: Plan
-    private(set) var phase = Phase.waiting
-    private(set) var head: ResponseHead?
+    package let plan: Plan
+    package private(set) var phase = Phase.waiting
+    package private(set) var head: ResponseHead?
     /// The answer as it came, or the beginning of a refusal.
-    private(set) var collected: [UInt8] = []
-    private(set) var stream: StreamReading?
-    private(set) var facts: AnswerFacts?
+    package private(set) var collected: [UInt8] = []
+    package private(set) var stream: StreamReading?
+    package private(set) var facts: AnswerFacts?
     /// The completion to be recorded.
-    private(set) var completion: [UInt8] = []
-    private(set) var firstByteAt: NIODeadline?
+    package private(set) var completion: [UInt8] = []
+    package private(set) var firstByteAt: NIODeadline?
     private var encoding = Inflater.Encoding.identity
     private var held = ByteBuffer()
     private var lastByteAt: NIODeadline
@@ -82,13 +94,13 @@ struct ModelCall {
     /// Bytes of a refusal that are kept.
     private static let maximumRefusalBytes = 4096
 
-    init(_ plan: Plan, now: NIODeadline) {
+    package init(_ plan: Plan, now: NIODeadline) {
         self.plan = plan
         lastByteAt = now
     }
 
     /// Whether what the upstream sends goes straight to the client, so that a slow one slows the upstream down.
-    var isRelaying: Bool {
+    package var isRelaying: Bool {
         switch phase {
         case .passing, .streaming, .released: true
         default: false
@@ -97,7 +109,7 @@ struct ModelCall {
 
     // MARK: The upstream
 
-    mutating func answered(_ head: ResponseHead, now: NIODeadline) -> Step {
+    package mutating func answered(_ head: ResponseHead, now: NIODeadline) -> Step {
         guard phase == .waiting else { return Step() }
         self.head = head
         lastByteAt = now
@@ -120,7 +132,7 @@ struct ModelCall {
         return Step(head: head)
     }
 
-    mutating func received(_ bytes: ByteBuffer, now: NIODeadline) -> Step {
+    package mutating func received(_ bytes: ByteBuffer, now: NIODeadline) -> Step {
         lastByteAt = now
         if firstByteAt == nil { firstByteAt = now }
         switch phase {
@@ -139,7 +151,7 @@ struct ModelCall {
     }
 
     /// The answer is whole.
-    mutating func upstreamEnded(now: NIODeadline) -> Step {
+    package mutating func upstreamEnded(now: NIODeadline) -> Step {
         upstreamHasEnded = true
         switch phase {
         case .passing:
@@ -163,7 +175,7 @@ struct ModelCall {
     }
 
     /// The upstream, or the way to it, has failed; `problem` is the answer where none has begun.
-    mutating func upstreamFailed(_ problem: GatewayProblem, now: NIODeadline) -> Step {
+    package mutating func upstreamFailed(_ problem: GatewayProblem, now: NIODeadline) -> Step {
         upstreamHasEnded = true
         switch phase {
         case .waiting:
@@ -186,7 +198,7 @@ struct ModelCall {
     // MARK: Record, client, time
 
     /// The record that was asked for has been committed, or not.
-    mutating func recorded(_ isRecorded: Bool, now: NIODeadline) -> Step {
+    package mutating func recorded(_ isRecorded: Bool, now: NIODeadline) -> Step {
         guard case .committing = phase else { return Step() }
         if clientIsGone {
             phase = .ended
@@ -209,7 +221,7 @@ struct ModelCall {
         return step
     }
 
-    mutating func clientLeft(_ departure: Departure, now: NIODeadline) -> Step {
+    package mutating func clientLeft(_ departure: Departure, now: NIODeadline) -> Step {
         if departure == .end, plan.streams || plan.toleratesEnd { return Step() }
         switch phase {
         case .waiting, .collecting, .streaming, .passing:
@@ -229,7 +241,7 @@ struct ModelCall {
     }
 
     /// What the clock says. `isPaused`: the client does not take what is there for it.
-    mutating func checkTime(isPaused: Bool, now: NIODeadline) -> Step {
+    package mutating func checkTime(isPaused: Bool, now: NIODeadline) -> Step {
         let times = plan.timeouts
         switch phase {
         case .waiting:

@@ -1,23 +1,23 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
 import EvalProtocol
-import WireJSON
+package import WireJSON
 
 /// What the gateway reads in the body of a model call.
-struct ModelRequest: Sendable {
+package struct ModelRequest: Sendable {
     /// As the client sent it.
-    var body: [UInt8]
-    var fields: JSONFields
-    var model: String?
+    package var body: [UInt8]
+    package var fields: JSONFields
+    package var model: String?
     /// Whether the answer is asked for as a stream of events.
-    var streams: Bool
+    package var streams: Bool
     /// How many choices are asked for.
-    var choices: Int
+    package var choices: Int
     /// `metadata.tags`
-    var tags: [String]
+    package var tags: [String]
 
     /// - Throws: the answer to a body that is no JSON object.
-    init(body: [UInt8]) throws(GatewayProblem) {
+    package init(body: [UInt8]) throws(GatewayProblem) {
         do {
             fields = try JSONFields(of: body.span)
         } catch {

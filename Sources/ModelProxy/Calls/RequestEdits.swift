@@ -1,8 +1,8 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
-import NIOCore
-import NIOHTTP1
-import WireJSON
+package import NIOCore
+package import NIOHTTP1
+package import WireJSON
 
 /// Everything that the gateway changes in a request on its way to the upstream, and in an answer on its way back.
 /// What is not named here passes byte for byte.
@@ -17,11 +17,11 @@ import WireJSON
 /// | `Host`, `Content-Length`, `Expect` and hop-by-hop headers | they speak of one connection | – |
 /// | `x-rollcall-request-id` is added to answers | it finds the call in the record | – |
 /// | `Content-Length` or chunks, `Connection` of answers | they speak of one connection | – |
-enum RequestEdits {
+package enum RequestEdits {
     // MARK: The body
 
     /// The body for the upstream, and the names of the edits in it; the same body where there is nothing to do.
-    static func body(_ body: [UInt8], fields: JSONFields) -> (bytes: [UInt8], edits: [String]) {
+    package static func body(_ body: [UInt8], fields: JSONFields) -> (bytes: [UInt8], edits: [String]) {
         var splices: [Splice] = []
         var edits: [String] = []
         if let model = fields.value(of: "model", in: body.span), let prefix = prefix(ofModelAt: model, in: body) {
@@ -116,14 +116,19 @@ enum RequestEdits {
 
     // MARK: The request's head
 
-    struct HeadRules {
-        var isRecorded: Bool
+    package struct HeadRules {
+        package var isRecorded: Bool
         /// Whether the caller's key goes on to an upstream without a key of its own.
-        var forwardsAuthorization: Bool
+        package var forwardsAuthorization: Bool
+
+        package init(isRecorded: Bool, forwardsAuthorization: Bool) {
+            self.isRecorded = isRecorded
+            self.forwardsAuthorization = forwardsAuthorization
+        }
     }
 
     /// The whole request for the upstream, and the names of the edits in its head.
-    static func request(
+    package static func request(
         _ head: HTTPRequestHead, to target: UpstreamTarget, query: Substring, body: [UInt8]?, rules: HeadRules
     ) -> (bytes: ByteBuffer, edits: [String]) {
         var edits: [String] = []
@@ -210,7 +215,7 @@ enum RequestEdits {
 
     // MARK: The answer's head
 
-    enum AnswerLength {
+    package enum AnswerLength {
         case known(Int)
         /// Chunks, or for an HTTP/1.0 client the end of the connection.
         case unknown
@@ -218,7 +223,7 @@ enum RequestEdits {
         case asUpstreamSays
     }
 
-    static func answerHead(
+    package static func answerHead(
         _ head: ResponseHead, length: AnswerLength, requestID: String, isHTTP10: Bool, closes: Bool
     ) -> HTTPResponseHead {
         var headers = HTTPHeaders()

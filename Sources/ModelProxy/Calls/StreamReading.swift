@@ -1,19 +1,19 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
 import EvalProtocol
-import NIOCore
-import WireJSON
+package import NIOCore
+package import WireJSON
 
 /// Reads a streamed answer on its way: which bytes may pass at once, which are held for the commit, and what the
 /// events add up to.
 ///
 /// Only whole events pass, so that an error can be told as an event of its own at any time. Holding begins with the
 /// event in which the last choice finishes, or with `[DONE]`.
-struct StreamReading {
+package struct StreamReading {
     /// What becomes of the bytes that were read.
-    struct Portion: Equatable {
-        var passes = ByteBuffer()
-        var holds = ByteBuffer()
+    package struct Portion: Equatable {
+        package var passes = ByteBuffer()
+        package var holds = ByteBuffer()
     }
 
     private let choices: Int
@@ -25,35 +25,35 @@ struct StreamReading {
     /// Bytes in the splitter that have neither passed nor been held.
     private var unfinished = 0
     /// Whether what comes is held.
-    private(set) var isHolding = false
+    package private(set) var isHolding = false
     /// Whether `[DONE]` has come.
-    private(set) var isDone = false
+    package private(set) var isDone = false
     /// Why the events do not add up to an answer, when one of them could not be read.
-    private(set) var fault: String?
+    package private(set) var fault: String?
 
-    init(choices: Int, maximumBytes: Int, encoding: Inflater.Encoding) {
+    package init(choices: Int, maximumBytes: Int, encoding: Inflater.Encoding) {
         self.choices = choices
         self.maximumBytes = maximumBytes
         splitter = ServerSentEventSplitter(maximumEventBytes: maximumBytes)
         if case .identity = encoding { inflater = nil } else { inflater = Inflater(maximumBytes: maximumBytes) }
     }
 
-    struct TooLarge: Error {}
+    package struct TooLarge: Error {}
 
     /// Whether every choice has finished.
-    var hasFinished: Bool { assembler.finishedChoices() >= choices }
+    package var hasFinished: Bool { assembler.finishedChoices() >= choices }
 
     /// The completion so far.
-    var completion: JSONValue? { assembler.completion }
+    package var completion: JSONValue? { assembler.completion }
 
-    mutating func read(_ bytes: ByteBuffer) throws(TooLarge) -> Portion {
+    package mutating func read(_ bytes: ByteBuffer) throws(TooLarge) -> Portion {
         total += bytes.readableBytes
         guard total <= maximumBytes else { throw TooLarge() }
         return inflater == nil ? try readPlain(bytes) : try readCompressed(bytes)
     }
 
     /// The upstream has ended the stream: what is left of it.
-    mutating func finish() -> Portion {
+    package mutating func finish() -> Portion {
         let rest = splitter.finish()
         guard !rest.isEmpty else { return Portion() }
         let wasHolding = isHolding

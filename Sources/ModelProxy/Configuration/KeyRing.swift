@@ -32,7 +32,9 @@ package struct KeyRing: Sendable {
     /// - Throws: ``ProxyConfigurationError`` for a line of more than two words, and for a file without a key.
     package init(file contents: String, name: String) throws(ProxyConfigurationError) {
         entries = []
-        for (index, line) in contents.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        for (index, line) in contents.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+            .enumerated()
+        {
             let words = line.split(whereSeparator: \.isWhitespace)
             guard let key = words.first, !key.hasPrefix("#") else { continue }
             guard words.count <= 2 else {

@@ -11,6 +11,14 @@ package struct ResponseHead: Sendable, Equatable {
     /// Whether the connection can be used again once the body has ended.
     package var keepsAlive: Bool
 
+    package init(status: Int, reason: String, headers: HTTPHeaders, framing: Framing, keepsAlive: Bool) {
+        self.status = status
+        self.reason = reason
+        self.headers = headers
+        self.framing = framing
+        self.keepsAlive = keepsAlive
+    }
+
     /// How the end of the body is known.
     package enum Framing: Sendable, Hashable {
         /// There is no body, whatever the headers say.

@@ -1,0 +1,102 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import ModelProxy
+import Testing
+import TraceStore
+
+@Suite("ModelProxy: keys and upstreams")
+struct ConfigurationTests {
+    @Test("a ring without keys takes any bearer, or none")
+    func open() {
+        #expect(KeyRing.open.account(authorization: nil) == .default)
+        #expect(KeyRing.open.account(authorization: "Bearer None") == .default)
+        #expect(KeyRing(list: " , ").isOpen)
+    }
+
+    @Test("keys of a list are the default account's")
+    func list() {
+        let ring = KeyRing(list: "alpha, beta")
+        #expect(ring.account(authorization: "Bearer beta") == .default)
+        #expect(ring.account(authorization: "bearer alpha") == .default)
+        #expect(ring.account(authorization: "Bearer  alpha ") == .default)
+        for wrong in [nil, "", "alpha", "Basic alpha", "Bearer alph", "Bearer alphaa", "Bearer Alpha", "Bearer "] {
+            #expect(ring.account(authorization: wrong) == nil, "\(wrong ?? "nil")")
+        }
+        #expect("\(ring)" == "2 keys")
+    }
+
+    @Test("a keys file names accounts, and has comments")
+    func file() throws {
+        let ring = try KeyRing(file: "# keys\n\nk1 team-a\r\nk2\n", name: "keys")
+        #expect(ring.account(authorization: "Bearer k1") == Account("team-a"))
+        #expect(ring.account(authorization: "Bearer k2") == .default)
+        #expect(throws: ProxyConfigurationError.self) { try KeyRing(file: "a b c", name: "keys") }
+        #expect(throws: ProxyConfigurationError.self) { try KeyRing(file: "# none", name: "keys") }
+    }
+
+    @Test("the standard upstream is called where the path names none")
+    func standard() throws {
+        let rules = try UpstreamRules(upstream: "http://LOCALHOST:8000/v1/", upstreamKey: "k")
+        let target = try rules.resolve(baseURL: nil, suffix: "/chat/completions").get()
+        #expect(target.url == "http://localhost:8000/v1/chat/completions")
+        #expect(target.key == "k")
+        let none = try UpstreamRules(upstream: nil).resolve(baseURL: nil, suffix: "/models")
+        #expect(throws: GatewayProblem.self) { try none.get() }
+        if case .failure(let problem) = none { #expect(problem.status == 503 && problem.message.contains("--upstream")) }
+    }
+
+    struct Rule: Sendable {
+        var allowed: String
+        var url: String
+        var passes: Bool
+    }
+
+    @Test(
+        "an upstream is allowed by origin, port and whole segments of its path",
+        arguments: [
+            Rule(allowed: "http://localhost:8001", url: "http://localhost:8001/v1", passes: true),
+            Rule(allowed: "http://localhost:8001", url: "http://localhost:8002/v1", passes: false),
+            Rule(allowed: "http://localhost:*", url: "http://localhost:8002/v1", passes: true),
+            Rule(allowed: "http://localhost", url: "http://localhost:80/v1", passes: true),
+            Rule(allowed: "http://localhost", url: "http://localhost:8080/v1", passes: false),
+            Rule(allowed: "https://api.example.com", url: "https://API.example.com:443/inference/v1", passes: true),
+            Rule(allowed: "https://api.example.com", url: "http://api.example.com/v1", passes: false),
+            Rule(allowed: "https://api.example.com/inference", url: "https://api.example.com/inference/v1", passes: true),
+            Rule(allowed: "https://api.example.com/inference", url: "https://api.example.com/inference", passes: true),
+            Rule(allowed: "https://api.example.com/inference", url: "https://api.example.com/inference2/v1", passes: false),
+            Rule(allowed: "https://api.example.com/inference", url: "https://api.example.com/inference/../admin", passes: false),
+            Rule(allowed: "https://api.example.com/inference", url: "https://api.example.com/inference/%2E%2e/admin", passes: false),
+            Rule(allowed: "https://api.example.com", url: "https://api.example.com.evil.org/v1", passes: false),
+            Rule(allowed: "https://api.example.com", url: "https://api.example.com@evil.org/v1", passes: false),
+            Rule(allowed: "http://[::1]:*", url: "http://[::1]:9/v1", passes: true),
+            Rule(allowed: "http://localhost:*", url: "http://localhost:*/v1", passes: false),
+            Rule(allowed: "http://localhost:*", url: "http://localhost:1/v1?x=1", passes: false),
+            Rule(allowed: "http://localhost:*", url: "http://localhost:1/a b", passes: false),
+            Rule(allowed: "http://localhost:*", url: "http://localhost:1/chat/completions", passes: true),
+        ])
+    func allowed(_ rule: Rule) throws {
+        let rules = try UpstreamRules(upstream: nil, allowed: [rule.allowed])
+        let result = rules.resolve(baseURL: rule.url, suffix: "/chat/completions")
+        switch result {
+        case .success(let target):
+            #expect(rule.passes)
+            #expect(!target.url.contains("/chat/completions/chat"))
+        case .failure(let problem):
+            #expect(!rule.passes)
+            #expect(problem.status == 403 && problem.message.contains("--allow-upstream") || problem.status == 400)
+        }
+    }
+
+    @Test("a key belongs to its origin")
+    func keys() throws {
+        let rules = try UpstreamRules(
+            upstream: "http://a:1/v1", upstreamKey: "ka", allowed: ["http://b:2=B_KEY", "http://c:3", "http://a:1"],
+            environment: ["B_KEY": "kb"])
+        #expect(try rules.resolve(baseURL: "http://b:2/v1", suffix: "/models").get().key == "kb")
+        #expect(try rules.resolve(baseURL: "http://c:3/v1", suffix: "/models").get().key == nil)
+        #expect(try rules.resolve(baseURL: "http://a:1/other", suffix: "/models").get().key == "ka")
+        #expect(throws: ProxyConfigurationError.self) { try UpstreamRules(upstream: nil, allowed: ["http://b=NOT_SET"]) }
+        #expect(throws: ProxyConfigurationError.self) { try UpstreamRules(upstream: "localhost:8000") }
+        #expect(throws: ProxyConfigurationError.self) { try UpstreamRules(upstream: "http://localhost:*") }
+    }
+}
