@@ -63,7 +63,8 @@ let package = Package(
         .target(
             name: "RolloutTracing",
             dependencies: [
-                "EvalProtocol", "WireJSON", "CZstd", logging, asyncHTTPClient, serviceLifecycle, nioCore, nioHTTP1, nioPosix,
+                "EvalProtocol", "WireJSON", "CZstd", logging, asyncHTTPClient, serviceLifecycle, nioCore, nioHTTP1,
+                nioPosix,
             ],
             swiftSettings: settings),
         .target(
@@ -100,7 +101,8 @@ let package = Package(
         .target(
             name: "TracingGateway",
             dependencies: [
-                "ModelProxy", "TraceStore", "EvalProtocol", "WireJSON", logging, hummingbird, hummingbirdCore, httpTypes,
+                "ModelProxy", "TraceStore", "EvalProtocol", "WireJSON", logging, hummingbird, hummingbirdCore,
+                httpTypes,
                 nioCore, nioHTTP1, nioHTTPTypesHTTP1, nioPosix, serviceLifecycle,
             ],
             swiftSettings: settings),
@@ -136,7 +138,9 @@ let package = Package(
             path: "Tests/TestSupport",
             swiftSettings: settings),
         .testTarget(name: "WireJSONTests", dependencies: ["WireJSON", "TestSupport"], swiftSettings: settings),
-        .testTarget(name: "EvalProtocolTests", dependencies: ["EvalProtocol", "WireJSON", "TestSupport"], resources: [.copy("payload_vectors.json")], swiftSettings: settings),
+        .testTarget(
+            name: "EvalProtocolTests", dependencies: ["EvalProtocol", "WireJSON", "TestSupport"],
+            resources: [.copy("payload_vectors.json")], swiftSettings: settings),
         .testTarget(
             name: "TraceStoreTests",
             dependencies: ["TraceStore", "SQLiteTraceStore", "EvalProtocol", "WireJSON", "TestSupport", grdb],
@@ -161,20 +165,25 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "RolloutProcessorTests",
-            dependencies: ["RolloutProcessor", "RolloutTracing", "EvalProtocol", "WireJSON", "TestSupport", logging, asyncHTTPClient],
+            dependencies: [
+                "RolloutProcessor", "RolloutTracing", "EvalProtocol", "WireJSON", "TestSupport", logging,
+                asyncHTTPClient,
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "TracingGatewayTests",
             dependencies: [
-                "TracingGateway", "SQLiteTraceStore", "ModelProxy", "TraceStore", "EvalProtocol", "WireJSON", "TestSupport",
+                "TracingGateway", "SQLiteTraceStore", "ModelProxy", "TraceStore", "EvalProtocol", "WireJSON",
+                "TestSupport",
                 logging, asyncHTTPClient, hummingbird, nioCore, nioHTTP1,
             ],
             swiftSettings: settings),
         .testTarget(
             name: "IntegrationTests",
             dependencies: [
-                "RolloutProcessor", "RolloutEnvironment", "RolloutTracing", "TracingGateway", "SQLiteTraceStore", "TraceStore",
-                "EvalProtocol", "WireJSON", "TestSupport", logging, asyncHTTPClient, nioCore, nioHTTP1,
+                "RolloutProcessor", "RolloutEnvironment", "RolloutTracing", "TracingGateway", "ModelProxy",
+                "SQLiteTraceStore", "TraceStore", "EvalProtocol", "WireJSON", "TestSupport", logging, asyncHTTPClient,
+                hummingbird, nioCore, nioHTTP1, nioPosix, serviceLifecycle,
             ],
             swiftSettings: settings),
     ],

@@ -25,7 +25,8 @@ struct CalculatorAgent {
                 if let result = shown {
                     let said = try await ask(messages, for: Answer.self)
                     rollout.logger.info("answered \(said.answer.answer), the calculator showed \(result)")
-                    return .finished(reason: .stop, info: ["answer": .number(said.answer.answer), "turns": .number(turn)])
+                    return .finished(
+                        reason: .stop, info: ["answer": .number(said.answer.answer), "turns": .number(turn)])
                 }
                 let step = try await ask(messages, for: Calculation.self)
                 messages.append(step.message)

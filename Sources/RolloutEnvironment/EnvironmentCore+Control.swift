@@ -33,7 +33,8 @@ extension EnvironmentCore {
     func status(of rolloutID: String?, authorization: String?) -> InitAnswer {
         guard isAuthorized(authorization) else { return unauthorized }
         guard let rolloutID, !rolloutID.isEmpty else {
-            return .error(400, code: "invalid_field", "rollout_id: expected a non-empty query parameter", param: "rollout_id")
+            return .error(
+                400, code: "invalid_field", "rollout_id: expected a non-empty query parameter", param: "rollout_id")
         }
         let known = registry.status(of: rolloutID)
         return InitAnswer(

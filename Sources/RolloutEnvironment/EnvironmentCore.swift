@@ -55,7 +55,8 @@ final class EnvironmentCore: Sendable {
         let tagged = request.modelBaseURL.flatMap { TaggedURL($0) }
         if let url = request.modelBaseURL, !url.isEmpty, WebOrigin(url) == nil {
             return .error(
-                400, code: "invalid_field", "model_base_url: expected an absolute http or https URL", param: "model_base_url"
+                400, code: "invalid_field", "model_base_url: expected an absolute http or https URL",
+                param: "model_base_url"
             )
         }
         if reporter.isOverloaded {

@@ -19,7 +19,9 @@ public struct InitAnswer: Sendable {
     }
 
     /// An error in OpenAI's shape, with the same sentence as `detail` and an id to ask about.
-    static func error(_ status: Int, code: String, _ message: String, param: String? = nil, retryAfter: Int? = nil)
+    static func error(
+        _ status: Int, code: String, _ message: String, param: String? = nil, retryAfter: Int? = nil
+    )
         -> InitAnswer
     {
         let id = "req-\(String(UInt64.random(in: .min ... .max), radix: 36))"

@@ -26,7 +26,9 @@ final class ProcessorCore: Sendable {
 
     private let running = Mutex<[Int: Task<Void, Never>]>([:])
 
-    init(configuration: RolloutProcessor.Configuration, environmentURL: String, gateway: GatewayAccess, http: HTTPClient) {
+    init(
+        configuration: RolloutProcessor.Configuration, environmentURL: String, gateway: GatewayAccess, http: HTTPClient
+    ) {
         self.configuration = configuration
         self.gateway = gateway
         environment = EnvironmentClient(http: http, baseURL: environmentURL, secret: configuration.apiKey)

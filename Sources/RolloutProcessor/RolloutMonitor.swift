@@ -74,7 +74,9 @@ package struct RolloutMonitor: Sendable {
     ///
     /// While nothing moves on, it is told again after longer and longer pauses.
     package mutating func suspect(at now: Instant) -> Suspect? {
-        guard now - lastMove >= patience, let oldest = flights.values.min(by: { $0.order < $1.order }) else { return nil }
+        guard now - lastMove >= patience, let oldest = flights.values.min(by: { $0.order < $1.order }) else {
+            return nil
+        }
         patience += min(patience, Self.longestPause)
         return Suspect(rolloutID: oldest.rolloutID, triggered: oldest.triggered, accepted: oldest.accepted)
     }

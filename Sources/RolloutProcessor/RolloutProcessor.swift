@@ -112,7 +112,8 @@ public struct RolloutProcessor: Sendable {
         var http = HTTPClient.Configuration()
         http.timeout.connect = .seconds(3)
         http.connectionPool.idleTimeout = .seconds(4)
-        http.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = min(max(1, configuration.maximumConnections), 512)
+        http.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = min(
+            max(1, configuration.maximumConnections), 512)
         http.connectionPool.retryConnectionEstablishment = false
         http.httpVersion = .http1Only
         return http

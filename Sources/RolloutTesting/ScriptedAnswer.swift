@@ -34,7 +34,8 @@ public struct ScriptedAnswer: Sendable, ExpressibleByStringInterpolation {
     public static func json(_ value: JSONValue) -> ScriptedAnswer { .text(value.description) }
 
     /// An answer that calls tools.
-    public static func toolCalls(_ calls: [(name: String, arguments: JSONValue)], text: String? = nil) -> ScriptedAnswer {
+    public static func toolCalls(_ calls: [(name: String, arguments: JSONValue)], text: String? = nil) -> ScriptedAnswer
+    {
         let calls = calls.enumerated().map { index, call in
             ToolCall(id: "call_\(index)", name: call.name, arguments: call.arguments.description)
         }
@@ -67,7 +68,9 @@ public struct ScriptedAnswer: Sendable, ExpressibleByStringInterpolation {
                     status: 200, bytes: events(message, finishReason, call) + Array("data: [DONE]\n\n".utf8))
                 : ModelResponse(status: 200, bytes: completion(message, finishReason, call).serialized())
         case .failure(let status, let message, let headers):
-            let error: JSONValue = ["error": ["message": .string(message), "type": "scripted", "param": nil, "code": nil]]
+            let error: JSONValue = [
+                "error": ["message": .string(message), "type": "scripted", "param": nil, "code": nil]
+            ]
             return ModelResponse(status: status, headers: headers, bytes: error.serialized())
         case .broken(let text):
             guard call.isStreamed else { throw ConnectionBroken() }

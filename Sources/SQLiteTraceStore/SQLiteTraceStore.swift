@@ -6,7 +6,7 @@ import Synchronization
 package import TraceStore
 
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #endif
 
 /// A trace store in one SQLite file.

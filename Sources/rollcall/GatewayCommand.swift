@@ -5,8 +5,8 @@ import Foundation
 import Logging
 import ModelProxy
 import NIOPosix
-import ServiceLifecycle
 import SQLiteTraceStore
+import ServiceLifecycle
 import TraceStore
 import TracingGateway
 import UnixSignals

@@ -68,6 +68,7 @@ struct GatewayOptions: ParsableArguments {
     @Option(
         name: .customLong("log-format"),
         help: ArgumentHelp(
-            "How lines on standard error look: text or json. (ROLLCALL_LOG_FORMAT; default: text)", valueName: "format"))
+            "How lines on standard error look: text or json. (ROLLCALL_LOG_FORMAT; default: text)", valueName: "format")
+    )
     var logFormat: String?
 }

@@ -40,7 +40,8 @@ struct RolloutCommand: AsyncParsableCommand {
 
     @Option(
         name: .customLong("param"),
-        help: ArgumentHelp("A completion parameter; a value that is JSON is taken as such. Repeatable.", valueName: "k=v"))
+        help: ArgumentHelp(
+            "A completion parameter; a value that is JSON is taken as such. Repeatable.", valueName: "k=v"))
     var parameters: [String] = []
 
     @Option(help: ArgumentHelp("Where the gateway calls the model, as completion_params.base_url.", valueName: "url"))
@@ -96,7 +97,8 @@ struct RolloutCommand: AsyncParsableCommand {
             }
             switch parts[0] {
             case "model": throw ValidationError("Name the model with --model instead of --param model=….")
-            case "base_url": throw ValidationError("Name the model's URL with --model-url instead of --param base_url=….")
+            case "base_url":
+                throw ValidationError("Name the model's URL with --model-url instead of --param base_url=….")
             default: break
             }
             parameters.additional[parts[0]] = (try? JSONValue(parsing: Array(parts[1].utf8))) ?? .string(parts[1])

@@ -85,7 +85,8 @@ final class RolloutSession: Sendable {
             if Task.isCancelled { return }
             display.withLock { display in
                 display.line.clear()
-                StandardStreams.note("Nothing has happened for a while. \(TerminalText.line("\(diagnosis)", limit: 1_000))\n")
+                StandardStreams.note(
+                    "Nothing has happened for a while. \(TerminalText.line("\(diagnosis)", limit: 1_000))\n")
             }
         }
     }
@@ -111,7 +112,8 @@ final class RolloutSession: Sendable {
         display.withLock { display in
             let count = display.monitor.ended
             let codes = display.codes.sorted { $0.value > $1.value }.map { "\($0.value) \($0.key.name)" }
-            var text = "\(count) \(count == 1 ? "rollout" : "rollouts") in "
+            var text =
+                "\(count) \(count == 1 ? "rollout" : "rollouts") in "
                 + DurationText.seconds((ContinuousClock.now - begun).inSeconds)
             if !codes.isEmpty { text += ": " + codes.joined(separator: ", ") }
             text += " · \(display.turns) turns"

@@ -31,10 +31,11 @@ struct StandardErrorLogHandler: LogHandler {
         if let own = event.metadata { all.merge(own) { $1 } }
         if let error = event.error { all["error"] = "\(error)" }
         let fields = all.map { (key: $0.key, value: $0.value.description) }.sorted { $0.key < $1.key }
-        let line = switch format {
-        case .text: text(event, fields)
-        case .json: json(event, fields)
-        }
+        let line =
+            switch format {
+            case .text: text(event, fields)
+            case .json: json(event, fields)
+            }
         StandardStreams.note(line + "\n")
     }
 
@@ -56,7 +57,8 @@ struct StandardErrorLogHandler: LogHandler {
     /// A line stays a line whatever a peer sent.
     private static func oneLine(_ text: String) -> String {
         guard text.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) else { return text }
-        return String(String.UnicodeScalarView(text.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7F ? " " : $0 }))
+        return String(
+            String.UnicodeScalarView(text.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7F ? " " : $0 }))
     }
 
     private static func time() -> String {

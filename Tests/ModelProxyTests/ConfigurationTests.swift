@@ -42,7 +42,9 @@ struct ConfigurationTests {
         #expect(target.key == "k")
         let none = try UpstreamRules(upstream: nil).resolve(baseURL: nil, suffix: "/models")
         #expect(throws: GatewayProblem.self) { try none.get() }
-        if case .failure(let problem) = none { #expect(problem.status == 503 && problem.message.contains("--upstream")) }
+        if case .failure(let problem) = none {
+            #expect(problem.status == 503 && problem.message.contains("--upstream"))
+        }
     }
 
     struct Rule: Sendable {
@@ -61,11 +63,18 @@ struct ConfigurationTests {
             Rule(allowed: "http://localhost", url: "http://localhost:8080/v1", passes: false),
             Rule(allowed: "https://api.example.com", url: "https://API.example.com:443/inference/v1", passes: true),
             Rule(allowed: "https://api.example.com", url: "http://api.example.com/v1", passes: false),
-            Rule(allowed: "https://api.example.com/inference", url: "https://api.example.com/inference/v1", passes: true),
+            Rule(
+                allowed: "https://api.example.com/inference", url: "https://api.example.com/inference/v1", passes: true),
             Rule(allowed: "https://api.example.com/inference", url: "https://api.example.com/inference", passes: true),
-            Rule(allowed: "https://api.example.com/inference", url: "https://api.example.com/inference2/v1", passes: false),
-            Rule(allowed: "https://api.example.com/inference", url: "https://api.example.com/inference/../admin", passes: false),
-            Rule(allowed: "https://api.example.com/inference", url: "https://api.example.com/inference/%2E%2e/admin", passes: false),
+            Rule(
+                allowed: "https://api.example.com/inference", url: "https://api.example.com/inference2/v1",
+                passes: false),
+            Rule(
+                allowed: "https://api.example.com/inference", url: "https://api.example.com/inference/../admin",
+                passes: false),
+            Rule(
+                allowed: "https://api.example.com/inference", url: "https://api.example.com/inference/%2E%2e/admin",
+                passes: false),
             Rule(allowed: "https://api.example.com", url: "https://api.example.com.evil.org/v1", passes: false),
             Rule(allowed: "https://api.example.com", url: "https://api.example.com@evil.org/v1", passes: false),
             Rule(allowed: "http://[::1]:*", url: "http://[::1]:9/v1", passes: true),
@@ -95,7 +104,9 @@ struct ConfigurationTests {
         #expect(try rules.resolve(baseURL: "http://b:2/v1", suffix: "/models").get().key == "kb")
         #expect(try rules.resolve(baseURL: "http://c:3/v1", suffix: "/models").get().key == nil)
         #expect(try rules.resolve(baseURL: "http://a:1/other", suffix: "/models").get().key == "ka")
-        #expect(throws: ProxyConfigurationError.self) { try UpstreamRules(upstream: nil, allowed: ["http://b=NOT_SET"]) }
+        #expect(throws: ProxyConfigurationError.self) {
+            try UpstreamRules(upstream: nil, allowed: ["http://b=NOT_SET"])
+        }
         #expect(throws: ProxyConfigurationError.self) { try UpstreamRules(upstream: "localhost:8000") }
         #expect(throws: ProxyConfigurationError.self) { try UpstreamRules(upstream: "http://localhost:*") }
     }

@@ -21,27 +21,41 @@ struct FramingTests {
     }
 
     static let good: [Case] = [
-        Case(name: "length", bytes: "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", body: "hello", framing: .length(5)),
-        Case(name: "length, rest", bytes: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhello", body: "he", framing: .length(2), rest: "llo"),
+        Case(
+            name: "length", bytes: "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", body: "hello",
+            framing: .length(5)),
+        Case(
+            name: "length, rest", bytes: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhello", body: "he",
+            framing: .length(2), rest: "llo"),
         Case(name: "length zero", bytes: "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", framing: .length(0)),
         Case(name: "no reason", bytes: "HTTP/1.1 429\r\nContent-Length: 0\r\n\r\n", status: 429, framing: .length(0)),
         Case(
             name: "chunks, extension, trailers",
-            bytes: "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n3;a=b\r\nabc\r\n0A \r\n0123456789\r\n0\r\nx-sum: 1\r\n\r\n",
+            bytes:
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n3;a=b\r\nabc\r\n0A \r\n0123456789\r\n0\r\nx-sum: 1\r\n\r\n",
             body: "abc0123456789", framing: .chunked),
         Case(
-            name: "interim answers", bytes: "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nlink: x\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nx",
+            name: "interim answers",
+            bytes:
+                "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nlink: x\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nx",
             body: "x", framing: .length(1)),
-        Case(name: "until close", bytes: "HTTP/1.1 200 OK\r\n\r\nabc", body: "abc", framing: .untilClose, keepsAlive: false, untilClose: true),
-        Case(name: "HTTP/1.0", bytes: "HTTP/1.0 200 OK\r\ncontent-length: 1\r\n\r\nx", body: "x", framing: .length(1), keepsAlive: false),
         Case(
-            name: "HTTP/1.0 kept", bytes: "HTTP/1.0 200 OK\r\nconnection: Keep-Alive\r\ncontent-length: 1\r\n\r\nx", body: "x", framing: .length(1)),
+            name: "until close", bytes: "HTTP/1.1 200 OK\r\n\r\nabc", body: "abc", framing: .untilClose,
+            keepsAlive: false, untilClose: true),
+        Case(
+            name: "HTTP/1.0", bytes: "HTTP/1.0 200 OK\r\ncontent-length: 1\r\n\r\nx", body: "x", framing: .length(1),
+            keepsAlive: false),
+        Case(
+            name: "HTTP/1.0 kept", bytes: "HTTP/1.0 200 OK\r\nconnection: Keep-Alive\r\ncontent-length: 1\r\n\r\nx",
+            body: "x", framing: .length(1)),
         Case(
             name: "closes", bytes: "HTTP/1.1 200 OK\r\nConnection: foo, Close\r\ncontent-length: 1\r\n\r\nx", body: "x",
             framing: .length(1), keepsAlive: false),
         Case(name: "HEAD", bytes: "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n", framing: .none, isHEAD: true),
         Case(name: "204", bytes: "HTTP/1.1 204 No Content\r\n\r\n", status: 204, framing: .none),
-        Case(name: "obs-text and tabs", bytes: "HTTP/1.1 200 caf\u{e9}\r\nx:\t a\u{e9}b \t\r\ncontent-length:1\r\n\r\nx", body: "x", framing: .length(1)),
+        Case(
+            name: "obs-text and tabs", bytes: "HTTP/1.1 200 caf\u{e9}\r\nx:\t a\u{e9}b \t\r\ncontent-length:1\r\n\r\nx",
+            body: "x", framing: .length(1)),
     ]
 
     @Test("what is well formed is read, cut anywhere", arguments: good)
@@ -49,8 +63,11 @@ struct FramingTests {
         let seed = UInt64.random(in: .min ... .max)
         var random = Seeded(seed)
         for round in 0..<40 {
-            let cuts = round == 0 ? [] : round == 1 ? Array(1..<example.bytes.utf8.count) : random.cuts(example.bytes.utf8.count)
-            let read = try Self.read(Array(example.bytes.utf8), cuts: cuts, isHEAD: example.isHEAD, ends: example.untilClose)
+            let cuts =
+                round == 0
+                ? [] : round == 1 ? Array(1..<example.bytes.utf8.count) : random.cuts(example.bytes.utf8.count)
+            let read = try Self.read(
+                Array(example.bytes.utf8), cuts: cuts, isHEAD: example.isHEAD, ends: example.untilClose)
             let note: Comment = "seed \(seed), round \(round)"
             #expect(read.head?.status == example.status, note)
             #expect(read.head?.framing == example.framing, note)
@@ -68,14 +85,19 @@ struct FramingTests {
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n",
         "HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
         "HTTP/1.1 200 OK\r\ncontent-length: +1\r\n\r\nx", "HTTP/1.1 200 OK\r\ncontent-length: 1, 1\r\n\r\nx",
-        "HTTP/1.1 200 OK\r\ncontent-length: \r\n\r\nx", "HTTP/1.1 200 OK\r\ncontent-length: 9999999999999999999\r\n\r\nx",
+        "HTTP/1.1 200 OK\r\ncontent-length: \r\n\r\nx",
+        "HTTP/1.1 200 OK\r\ncontent-length: 9999999999999999999\r\n\r\nx",
         "HTTP/1.1 200 OK\r\nx: a\r\n b\r\ncontent-length: 1\r\n\r\nx", "HTTP/1.1 200 OK\nx: a\r\n\r\n\r\n",
         "HTTP/1.1 200 OK\r\nx: a\rb\r\n\r\n", "HTTP/1.1 200 OK\r\nx : a\r\n\r\n", "HTTP/1.1 200 OK\r\n: a\r\n\r\n",
-        "HTTP/1.1 200 OK\r\nx\r\n\r\n", "HTTP/1.1 200 OK\r\nx: \u{1}\r\n\r\n", "HTTP/2 200 OK\r\n\r\n", "HTTP/1.2 200 OK\r\n\r\n",
-        "HTTP/1.1 20 OK\r\n\r\n", "HTTP/1.1 2000 OK\r\n\r\n", "HTTP/1.1 099 OK\r\n\r\n", "ICY 200 OK\r\n\r\n", "{\"error\": 1}",
+        "HTTP/1.1 200 OK\r\nx\r\n\r\n", "HTTP/1.1 200 OK\r\nx: \u{1}\r\n\r\n", "HTTP/2 200 OK\r\n\r\n",
+        "HTTP/1.2 200 OK\r\n\r\n",
+        "HTTP/1.1 20 OK\r\n\r\n", "HTTP/1.1 2000 OK\r\n\r\n", "HTTP/1.1 099 OK\r\n\r\n", "ICY 200 OK\r\n\r\n",
+        "{\"error\": 1}",
         "HTTP/1.1 101 Switching Protocols\r\n\r\n",
-        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n\r\n", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nx\r\n",
-        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\nx\r\n", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nxy\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nx\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\nx\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nxy\r\n",
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1000000000000000\r\nx",
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n folded\r\n\r\n",
         "HTTP/1.1 200 OK\r\nx: " + String(repeating: "a", count: 70_000) + "\r\n\r\n",
@@ -94,7 +116,10 @@ struct FramingTests {
 
     @Test("an answer that the connection's end cuts short is an error")
     func cutShort() {
-        for text in ["", "HTTP/1.1 200", "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nx", "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n"] {
+        for text in [
+            "", "HTTP/1.1 200", "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nx",
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n",
+        ] {
             #expect(throws: FramingError.self) { try Self.read(Array(text.utf8), cuts: [], isHEAD: false, ends: true) }
         }
     }

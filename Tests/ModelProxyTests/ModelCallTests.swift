@@ -11,9 +11,12 @@ import TraceStore
 struct ModelCallTests {
     private let start = NIODeadline.uptimeNanoseconds(1_000_000_000_000)
 
-    private func call(streams: Bool = false, recorded: Bool = true, toleratesEnd: Bool = false, maximum: Int = 1 << 20) -> ModelCall {
+    private func call(
+        streams: Bool = false, recorded: Bool = true, toleratesEnd: Bool = false, maximum: Int = 1 << 20
+    ) -> ModelCall {
         ModelCall(
-            .init(isRecorded: recorded, streams: streams, toleratesEnd: toleratesEnd, maximumAnswerBytes: maximum), now: start)
+            .init(isRecorded: recorded, streams: streams, toleratesEnd: toleratesEnd, maximumAnswerBytes: maximum),
+            now: start)
     }
 
     private func head(_ status: Int = 200, type: String = "application/json", encoding: String? = nil) -> ResponseHead {

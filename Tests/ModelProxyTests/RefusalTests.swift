@@ -33,9 +33,13 @@ struct RefusalTests {
             Case(path: "\(tags)/chat/completions", body: #"{"a":1,}"#, status: 400, words: ["byte 7"]),
             Case(path: "\(tags)/chat/completions", body: "[1]", status: 400, words: ["object"]),
             Case(path: "/chat/completions", body: "", status: 400, words: ["JSON"]),
-            Case(path: "/rollout_id/%ff/invocation_id/I/experiment_id/E/run_id/N/row_id/W/chat/completions", status: 400, words: ["rollout_id"]),
+            Case(
+                path: "/rollout_id/%ff/invocation_id/I/experiment_id/E/run_id/N/row_id/W/chat/completions", status: 400,
+                words: ["rollout_id"]),
             Case(path: "\(tags)/encoded_base_url/!!!/chat/completions", status: 400, words: ["encoded_base_url"]),
-            Case(path: "\(tags)/encoded_base_url/aHR0cDovL2V4YW1wbGUuY29t/chat/completions", status: 403, words: ["--allow-upstream"]),
+            Case(
+                path: "\(tags)/encoded_base_url/aHR0cDovL2V4YW1wbGUuY29t/chat/completions", status: 403,
+                words: ["--allow-upstream"]),
             Case(path: "/rollout_id/R/chat/completions", status: 418),
             Case(method: "GET", path: "/health", status: 418),
             Case(path: "/logs", status: 418),
@@ -87,7 +91,8 @@ struct RefusalTests {
                 #expect(upstream.requests.map { $0.headers["authorization"] } == [["Bearer upstream-secret"]])
                 #expect(gateway.store.calls[0].edits == ["authorization"])
             }
-            try await TestGateway.with(upstream: upstream.url, configure: { $0.keys = KeyRing(list: "k1") }) { gateway in
+            try await TestGateway.with(upstream: upstream.url, configure: { $0.keys = KeyRing(list: "k1") }) {
+                gateway in
                 _ = try await gateway.exchange(headers: ["Authorization: Bearer k1"])
                 #expect(upstream.requests.last?.headers["authorization"] == [])
             }
@@ -96,11 +101,13 @@ struct RefusalTests {
 
     @Test("a body above the limit is 413, announced or not, and the answer arrives")
     func tooLarge() async throws {
-        try await TestGateway.with(upstream: "http://127.0.0.1:1", configure: { $0.maximumBodyBytes = 1000 }) { gateway in
+        try await TestGateway.with(upstream: "http://127.0.0.1:1", configure: { $0.maximumBodyBytes = 1000 }) {
+            gateway in
             let large = String(repeating: "x", count: 900_000)
             for request in [
                 TestGateway.request(body: large),
-                "POST /chat/completions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n" + Script.chunk(large) + Script.end,
+                "POST /chat/completions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n" + Script.chunk(large)
+                    + Script.end,
                 "POST /chat/completions HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 2000\r\n\r\n",
             ] {
                 let client = try await RawConnection.connect(port: gateway.port)
@@ -119,7 +126,8 @@ struct RefusalTests {
             try await TestGateway.with(upstream: upstream.url) { gateway in
                 let client = try await RawConnection.connect(port: gateway.port)
                 try await client.send(
-                    "POST \(TestGateway.tags)/chat/completions HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ntransfer-encoding: chunked\r\n\r\n")
+                    "POST \(TestGateway.tags)/chat/completions HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ntransfer-encoding: chunked\r\n\r\n"
+                )
                 try await client.waitFor("HTTP/1.1 100 Continue\r\n\r\n")
                 try await client.send(Script.chunk("{\"messages\":") + Script.chunk("[]}") + Script.end)
                 try await client.waitFor("x_unknown")
@@ -146,7 +154,8 @@ struct RefusalTests {
             try await TestGateway.with(upstream: upstream.url + "/v1") { gateway in
                 #expect(try await gateway.exchange("GET", "/v1/models?x=1").text == "GET /v1/models?x=1")
                 #expect(try await gateway.exchange("GET", "\(TestGateway.tags)/v1/models/a").text == "GET /v1/models/a")
-                let embedded = try await gateway.exchange("POST", "\(TestGateway.tags)/embeddings", headers: ["accept-encoding: gzip"])
+                let embedded = try await gateway.exchange(
+                    "POST", "\(TestGateway.tags)/embeddings", headers: ["accept-encoding: gzip"])
                 #expect(embedded.text == "POST /v1/embeddings" && embedded["x-a"] == "b")
                 #expect(upstream.requests[2].headers["accept-encoding"] == ["gzip"])
                 let head = try await gateway.exchange("HEAD", "/models")

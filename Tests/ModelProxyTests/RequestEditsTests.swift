@@ -22,12 +22,21 @@ struct RequestEditsTests {
         "nulls and foreign fields leave messages, a prefix leaves the model, and no other byte changes",
         arguments: [
             Case(#"{ "messages" : [ { "role":"user", "content":"a null" } ] }"#),
-            Case(#"{"messages":[{"content":null}]}"#), Case(#"{"messages":[]}"#), Case(#"{"messages":"null"}"#), Case(#"{"x":null}"#),
-            Case(#"{"messages":[{"role":"user","name":null,"content":"a"}]}"#, #"{"messages":[{"role":"user","content":"a"}]}"#, "message-nulls"),
+            Case(#"{"messages":[{"content":null}]}"#), Case(#"{"messages":[]}"#), Case(#"{"messages":"null"}"#),
+            Case(#"{"x":null}"#),
+            Case(
+                #"{"messages":[{"role":"user","name":null,"content":"a"}]}"#,
+                #"{"messages":[{"role":"user","content":"a"}]}"#, "message-nulls"),
             Case(#"{"messages":[{"name":null}]}"#, #"{"messages":[{}]}"#, "message-nulls"),
-            Case(#"{"messages":[{"a":null,"b":null,"content":null,"c":{"d":null}}]}"#, #"{"messages":[{"content":null,"c":{"d":null}}]}"#, "message-nulls"),
-            Case(#"{"messages":[{"weight":0}, {"logprobs":[1],"role":"user"}]}"#, #"{"messages":[{}, {"role":"user"}]}"#, "message-fields"),
-            Case(#"{"messages":[{"control_plane_step":{"a":1},"role":"u"}]}"#, #"{"messages":[{"role":"u"}]}"#, "message-fields"),
+            Case(
+                #"{"messages":[{"a":null,"b":null,"content":null,"c":{"d":null}}]}"#,
+                #"{"messages":[{"content":null,"c":{"d":null}}]}"#, "message-nulls"),
+            Case(
+                #"{"messages":[{"weight":0}, {"logprobs":[1],"role":"user"}]}"#, #"{"messages":[{}, {"role":"user"}]}"#,
+                "message-fields"),
+            Case(
+                #"{"messages":[{"control_plane_step":{"a":1},"role":"u"}]}"#, #"{"messages":[{"role":"u"}]}"#,
+                "message-fields"),
             Case(#"{"messages":[{"content":"\"weight"}]}"#), Case(#"{"logprobs":true,"weight":null}"#),
             Case(#"{"model":"fireworks_ai/a/b"}"#, #"{"model":"a/b"}"#, "model-prefix"),
             Case(#"{"model":"x/fireworks_ai/a"}"#), Case(#"{"model":null}"#),

@@ -71,9 +71,11 @@ struct StreamedCallTests {
         let body = #"{"stream":true,"n":2,"messages":[{"role":"user","content":"hi"}]}"#
         try await withStream(body: body) { gateway, client, upstream in
             gateway.store.hold()
-            try await upstream.send(Script.streamHead + Script.chunk(Script.event("a", finish: "stop") + Script.event("b", index: 1)))
+            try await upstream.send(
+                Script.streamHead + Script.chunk(Script.event("a", finish: "stop") + Script.event("b", index: 1)))
             try await client.waitFor("\"index\":1")
-            try await upstream.send(Script.chunk(Script.event("c", finish: "length", index: 1)) + Script.chunk(Script.done))
+            try await upstream.send(
+                Script.chunk(Script.event("c", finish: "length", index: 1)) + Script.chunk(Script.done))
             try await eventually("a commit that waits") { gateway.store.isWaiting }
             #expect(!client.text.contains("length"))
             gateway.store.release()
@@ -153,18 +155,21 @@ struct StreamedCallTests {
         try await withStream { gateway, client, upstream in
             gateway.store.fail(with: StoreError(.refused, "no"))
             try await upstream.send(
-                Script.streamHead + Script.chunk(Script.event("a")) + Script.chunk(Script.event("b", finish: "stop") + Script.done) + Script.end)
+                Script.streamHead + Script.chunk(Script.event("a"))
+                    + Script.chunk(Script.event("b", finish: "stop") + Script.done) + Script.end)
             try await client.waitForEnd()
             let answer = try Answer(client.bytes)
             #expect(!answer.isWhole && answer.text.hasPrefix(Script.event("a") + "data: {\"error\""))
-            #expect(answer.text.contains("not_recorded") && !answer.text.contains("stop") && !answer.text.contains("DONE"))
+            #expect(
+                answer.text.contains("not_recorded") && !answer.text.contains("stop") && !answer.text.contains("DONE"))
         }
     }
 
     @Test("an HTTP/1.0 client gets no chunks, and a broken stream as a reset")
     func http10() async throws {
         try await withStream(version: "1.0") { gateway, client, upstream in
-            try await upstream.send(Script.streamHead + Script.chunk(Script.event("a", finish: "stop") + Script.done) + Script.end)
+            try await upstream.send(
+                Script.streamHead + Script.chunk(Script.event("a", finish: "stop") + Script.done) + Script.end)
             try await client.waitForEnd()
             #expect(client.text.hasPrefix("HTTP/1.0 200"))
             let answer = try Answer(client.bytes)
@@ -227,7 +232,9 @@ struct StreamedCallTests {
             try await client.startReading()
             try await sender.value
             try await client.waitFor("[DONE]")
-            #expect(try Answer(client.bytes).body.count == piece.utf8.count * total + (Script.event("", finish: "stop") + Script.done).utf8.count)
+            #expect(
+                try Answer(client.bytes).body.count == piece.utf8.count * total
+                    + (Script.event("", finish: "stop") + Script.done).utf8.count)
             try await client.close()
         }
         try await upstream.stop()
@@ -236,8 +243,10 @@ struct StreamedCallTests {
     @Test("a gzipped stream passes as it is and is read for the record")
     func compressed() async throws {
         try await withStream { gateway, client, upstream in
-            let zipped = try Zipped.gzip(Array((Script.event("a") + Script.event("b", finish: "stop") + Script.done).utf8))
-            let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: gzip\r\ncontent-length: \(zipped.count)\r\n\r\n"
+            let zipped = try Zipped.gzip(
+                Array((Script.event("a") + Script.event("b", finish: "stop") + Script.done).utf8))
+            let head =
+                "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-encoding: gzip\r\ncontent-length: \(zipped.count)\r\n\r\n"
             gateway.store.hold()
             try await upstream.send(Array(head.utf8) + zipped)
             try await eventually("a commit that waits") { gateway.store.isWaiting }

@@ -15,8 +15,11 @@ struct TLSUpstreamTests {
     private func start() async throws -> RawUpstream {
         let key = try NIOSSLPrivateKey(bytes: Array(TestCertificate.key.utf8), format: .pem)
         let context = try NIOSSLContext(
-            configuration: .makeServerConfiguration(certificateChain: [.certificate(try certificate())], privateKey: .privateKey(key)))
-        return try await RawUpstream.start { try $0.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context)) }
+            configuration: .makeServerConfiguration(
+                certificateChain: [.certificate(try certificate())], privateKey: .privateKey(key)))
+        return try await RawUpstream.start {
+            try $0.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context))
+        }
     }
 
     @Test("a trusted certificate serves, by name and by address", arguments: ["localhost", "127.0.0.1"])

@@ -59,11 +59,13 @@ struct UnstreamedCallTests {
         let expected =
             #"{ "z":1.0, "model":"acc/m", "messages":[ {"role":"assistant","content":null},"#
             + #" {"content":"null","role":"user","x":{"y":null}} ],"a":null, "metadata":{"tags":["t:1"]} }"#
-        try await ScriptedHTTPServer.with({ _ in .json(try! JSONValue(parsing: Array(Script.completion.utf8))) }) { upstream in
+        try await ScriptedHTTPServer.with({ _ in .json(try! JSONValue(parsing: Array(Script.completion.utf8))) }) {
+            upstream in
             try await TestGateway.with(upstream: upstream.url) { gateway in
                 let answer = try await gateway.exchange(
                     headers: [
-                        "authorization: Bearer caller", "accept-encoding: gzip", "x-session-affinity: s", "connection: x-hop",
+                        "authorization: Bearer caller", "accept-encoding: gzip", "x-session-affinity: s",
+                        "connection: x-hop",
                         "x-hop: 1", "te: trailers",
                     ], body: body)
                 #expect(answer.status == 200)
@@ -92,10 +94,12 @@ struct UnstreamedCallTests {
             try await client.send(TestGateway.request())
             let served = try await upstream.connection(0, with: "hi")
             let body = #"{"error":{"message":"slow down"}}"#
-            try await served.send(Script.answer(body, status: "429 Too Many", headers: ["Retry-After: 7", "X-Limit: 1"]))
+            try await served.send(
+                Script.answer(body, status: "429 Too Many", headers: ["Retry-After: 7", "X-Limit: 1"]))
             try await client.waitFor("slow down")
             let answer = try Answer(client.bytes)
-            #expect(answer.status == 429 && answer["retry-after"] == "7" && answer["x-limit"] == "1" && answer.text == body)
+            #expect(
+                answer.status == 429 && answer["retry-after"] == "7" && answer["x-limit"] == "1" && answer.text == body)
             gateway.store.release()
             try await eventually("the failed call's record") { gateway.store.calls.count == 1 }
             let call = gateway.store.calls[0]
@@ -142,7 +146,8 @@ struct UnstreamedCallTests {
     @Test("a commit that takes too long counts as failed")
     func slowCommit() async throws {
         try await ScriptedHTTPServer.with({ _ in .text(Script.completion) }) { upstream in
-            try await TestGateway.with(upstream: upstream.url, configure: { $0.timeouts.commit = .milliseconds(300) }) { gateway in
+            try await TestGateway.with(upstream: upstream.url, configure: { $0.timeouts.commit = .milliseconds(300) }) {
+                gateway in
                 gateway.store.hold()
                 let answer = try await gateway.exchange()
                 #expect(answer.status == 503 && answer.text.contains("not_recorded"))
@@ -256,7 +261,8 @@ struct UnstreamedCallTests {
         let upstream = try await RawUpstream.start()
         try await TestGateway.with(upstream: "http://127.0.0.1:\(upstream.port)") { gateway in
             let client = try await RawConnection.connect(port: gateway.port)
-            try await client.send(TestGateway.request(headers: version == "1.1" ? ["Connection: Close"] : [], version: version))
+            try await client.send(
+                TestGateway.request(headers: version == "1.1" ? ["Connection: Close"] : [], version: version))
             try await client.shutDownOutput()
             let served = try await upstream.connection(0, with: "hi")
             try await served.send(Script.answer())
@@ -273,7 +279,9 @@ struct UnstreamedCallTests {
         let zipped = try Zipped.gzip(Array(Script.completion.utf8))
         try await ScriptedHTTPServer.with({ request in
             .init(
-                headers: ["content-type": "application/json", "content-encoding": request.uri.hasSuffix("br") ? "br" : "gzip"],
+                headers: [
+                    "content-type": "application/json", "content-encoding": request.uri.hasSuffix("br") ? "br" : "gzip",
+                ],
                 body: .bytes(zipped))
         }) { upstream in
             try await TestGateway.with(upstream: upstream.url) { gateway in

@@ -15,7 +15,8 @@ import WireJSON
             rollout.logger.info("answered with \(answer.message.text.count) characters")
             return .finished()
         }
-        let recording = await environment.test([.user("What is the capital of France?")], model: ScriptedModel(["Paris"]))
+        let recording = await environment.test(
+            [.user("What is the capital of France?")], model: ScriptedModel(["Paris"]))
         #expect(recording.status.code == .finished)
         #expect(recording.statuses.map(\.code) == [.running, .finished])
         #expect(recording.lines.map(\.message) == ["answered with 5 characters"])
@@ -34,7 +35,8 @@ import WireJSON
             let run = try await rollout.model.run(rollout.messages, tools: [Add()]) { step in
                 rollout.checkpoint("turn \(step.turn)")
             }
-            return .finished(reason: run.reason, info: ["turns": .number(run.turns), "tokens": .number(run.usage.totalTokens)])
+            return .finished(
+                reason: run.reason, info: ["turns": .number(run.turns), "tokens": .number(run.usage.totalTokens)])
         }
         let model = ScriptedModel([
             .toolCalls([("add", ["a": 1, "b": 2]), ("add", ["a": "one"]), ("sub", [:])]), "3",

@@ -41,7 +41,8 @@ import WireJSON
         let hosted = ChosenDestination.choose(
             for: request("http://plain/v1", key: "body"), configuration(["FIREWORKS_API_KEY": "fireworks"]))
         #expect(
-            hosted.destination == LogDestination(gatewayURL: TracingConfiguration.hostedGatewayURL, apiKey: "fireworks"))
+            hosted.destination == LogDestination(gatewayURL: TracingConfiguration.hostedGatewayURL, apiKey: "fireworks")
+        )
     }
 
     @Test("the caller's key goes to a gateway of the environment's own only at the model URL's origin") func bodyKey() {
@@ -69,7 +70,8 @@ import WireJSON
             ),
             (nil, "k", ["OPENAI_BASE_URL": "http://own/v1"], "http://own/v1/chat/completions", "k"),
             (
-                nil, nil, ["OPENAI_BASE_URL": "http://own/v1", "OPENAI_API_KEY": "own"], "http://own/v1/chat/completions",
+                nil, nil, ["OPENAI_BASE_URL": "http://own/v1", "OPENAI_API_KEY": "own"],
+                "http://own/v1/chat/completions",
                 "own"
             ),
             (nil, nil, ["OPENAI_API_KEY": "own"], "https://api.openai.com/v1/chat/completions", "own"),

@@ -22,7 +22,8 @@ import WireJSON
         try await FakeGateway.with { gateway in
             try await ServedEnvironment.with(Self.waiting()) { environment in
                 for id in ["a", "b", "c"] {
-                    #expect(try await environment.initialize(.test(id, gateway: gateway.url, attempt: "x1")).status == 200)
+                    #expect(
+                        try await environment.initialize(.test(id, gateway: gateway.url, attempt: "x1")).status == 200)
                 }
                 let answer = try await environment.post("/cancel", ["rollout_id": ["a", "none"], "attempt": "x1"])
                 #expect(
@@ -173,7 +174,9 @@ import WireJSON
                     gateway.lines(of: "a").contains { $0.attempt == "x2" && $0.code == .cancelled }
                 }
             }
-            let statuses = gateway.lines(of: "a").filter { $0.code != nil }.map { "\($0.attempt ?? "") \($0.code!.name)" }
+            let statuses = gateway.lines(of: "a").filter { $0.code != nil }.map {
+                "\($0.attempt ?? "") \($0.code!.name)"
+            }
             // A gateway that does not tell attempts apart must not hear of the first one's end.
             #expect(
                 statuses

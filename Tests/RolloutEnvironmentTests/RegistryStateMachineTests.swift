@@ -53,7 +53,8 @@ import Testing
         var machine = machine()
         #expect(machine.admit("a", attempt: nil, fresh: attempt("1")) == .begin(key("a", "1")))
         #expect(machine.admit("a", attempt: nil, fresh: attempt("2")) == .join(key("a", "1"), isAdmitted: true))
-        #expect(machine.admit("a", attempt: attempt("1"), fresh: attempt("2")) == .join(key("a", "1"), isAdmitted: true))
+        #expect(
+            machine.admit("a", attempt: attempt("1"), fresh: attempt("2")) == .join(key("a", "1"), isAdmitted: true))
         _ = machine.confirm(key("a", "1"), stopped: stopped)
         #expect(machine.admit("a", attempt: nil, fresh: attempt("2")) == .join(key("a", "1"), isAdmitted: false))
     }
@@ -73,7 +74,8 @@ import Testing
         var machine = machine()
         _ = start(&machine, "a", "1")
         _ = machine.finish(key("a", "1"), .finished("done"))
-        #expect(machine.admit("a", attempt: attempt("1"), fresh: attempt("x")) == .ended(key("a", "1"), .finished("done")))
+        #expect(
+            machine.admit("a", attempt: attempt("1"), fresh: attempt("x")) == .ended(key("a", "1"), .finished("done")))
         #expect(machine.admit("a", attempt: nil, fresh: attempt("2")) == .begin(key("a", "2")))
     }
 
@@ -182,13 +184,16 @@ import Testing
                     }
                 }
             case 2:
-                guard let key = machine.liveKeys.sorted(by: { "\($0)" < "\($1)" }).randomElement(using: &generator) else {
+                guard let key = machine.liveKeys.sorted(by: { "\($0)" < "\($1)" }).randomElement(using: &generator)
+                else {
                     continue
                 }
                 if case .ended = machine.stop(key, cancelled) { reported[key, default: 0] += 1 }
                 if machine.giveUp(key) != nil { reported[key, default: 0] += 1 }
             default:
-                guard let key = running.sorted(by: { "\($0)" < "\($1)" }).randomElement(using: &generator) else { continue }
+                guard let key = running.sorted(by: { "\($0)" < "\($1)" }).randomElement(using: &generator) else {
+                    continue
+                }
                 let (status, next) = machine.finish(key, .finished())
                 running.remove(key)
                 if status != nil { reported[key, default: 0] += 1 }

@@ -53,7 +53,8 @@ import Testing
 
     @Test("keys do not get into messages, and messages stay short") func secrets() {
         let secrets = Secrets(["sk-secret-1234", "sk-secret-1234-longer", nil, "short"])
-        let status = Status.thrown(Plain(note: "bad key sk-secret-1234-longer or sk-secret-1234, short"), secrets: secrets)
+        let status = Status.thrown(
+            Plain(note: "bad key sk-secret-1234-longer or sk-secret-1234, short"), secrets: secrets)
         #expect(!status.message.contains("sk-secret"))
         #expect(status.message.contains("[redacted] or [redacted], short"))
         let long = Status.thrown(Plain(note: String(repeating: "x", count: 10_000)), secrets: secrets)

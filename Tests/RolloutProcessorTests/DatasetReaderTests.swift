@@ -22,7 +22,8 @@ struct DatasetReaderTests {
         let long = String(repeating: "x", count: 200_000)
         let rows = try await read(
             "\u{FEFF}{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}], \"mine\": 1}\r\n\n  \n"
-                + "{\"messages\": [{\"role\": \"user\", \"content\": \"\(long)\"}], \"input_metadata\": {\"row_id\": \"r\"}}")
+                + "{\"messages\": [{\"role\": \"user\", \"content\": \"\(long)\"}], \"input_metadata\": {\"row_id\": \"r\"}}"
+        )
         #expect(rows.count == 2)
         #expect(rows[0].additional["mine"] == 1)
         #expect(rows[1].messages[0].text == long)
@@ -45,7 +46,9 @@ struct DatasetReaderTests {
 
     @Test("a file that is not there and a directory are said to be so")
     func noFile() {
-        #expect { _ = try DatasetReader(path: "/nowhere/rows.jsonl") } throws: { "\($0)".contains("/nowhere/rows.jsonl: cannot") }
+        #expect { _ = try DatasetReader(path: "/nowhere/rows.jsonl") } throws: {
+            "\($0)".contains("/nowhere/rows.jsonl: cannot")
+        }
         #expect { _ = try DatasetReader(path: "/tmp") } throws: { "\($0)".contains("is a directory") }
     }
 }

@@ -86,7 +86,10 @@ final class FakeGateway: Sendable {
                 let id = item["metadata"]?["rollout_id"]?.string ?? ""
                 state.attempts[id, default: 0] += 1
                 state.statuses[id] = nil
-                return ["ok": true, "duplicate": false, "attempt": .number(state.attempts[id] ?? 0), "current": true, "final": nil]
+                return [
+                    "ok": true, "duplicate": false, "attempt": .number(state.attempts[id] ?? 0), "current": true,
+                    "final": nil,
+                ]
             }
         }
         return .json(["results": .array(results)])

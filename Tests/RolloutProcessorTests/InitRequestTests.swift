@@ -8,7 +8,8 @@ import WireJSON
 @Suite("RolloutProcessor: the body of /init")
 struct InitRequestTests {
     private let metadata = RolloutMetadata(
-        invocationID: "i", experimentID: "e", rolloutID: "r", runID: "u", rowID: "Human Eval/1", attempt: AttemptID("a1"))
+        invocationID: "i", experimentID: "e", rolloutID: "r", runID: "u", rowID: "Human Eval/1",
+        attempt: AttemptID("a1"))
 
     private func body(_ row: EvaluationRow, _ parameters: CompletionParameters) -> JSONValue {
         let parameters = InitRequestBuilder.parameters(parameters, row: row)

@@ -99,7 +99,9 @@ struct RolloutCommandTests {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID()).jsonl").path
         try Data("{\"messages\": []}\n{\"messages\": 7}\n".utf8).write(to: URL(fileURLWithPath: path))
         defer { try? FileManager.default.removeItem(atPath: path) }
-        try await FakeWorld.with { _, _ in .json([:]) } run: { world in
+        try await FakeWorld.with { _, _ in
+            .json([:])
+        } run: { world in
             let outcome = try await BuiltCommand.run([
                 "rollout", "--environment", world.environment.url, "--model", "m", "--dataset", path,
             ])
@@ -111,7 +113,9 @@ struct RolloutCommandTests {
 
     @Test("an environment that is not there is told with its address, and the exit code is 1")
     func noEnvironment() async throws {
-        try await FakeWorld.with { _, _ in .json([:]) } run: { world in
+        try await FakeWorld.with { _, _ in
+            .json([:])
+        } run: { world in
             await world.environment.stop()
             let outcome = try await BuiltCommand.run([
                 "rollout", "--remote-server-url", world.environment.url, "--gateway", world.gatewayServer.url,

@@ -128,6 +128,19 @@ struct RolloutLifecycleTests {
         #expect(lifecycle.execution == before)
     }
 
+    @Test("while a lost /init is about to be repeated, its status counts, and so does the deadline")
+    func lostButRunning() {
+        for isRegistering in [false, true] {
+            var lifecycle = triggered()
+            _ = lifecycle.handle(.lost(reason: "reset", sent: true))
+            if isRegistering { #expect(lifecycle.handle(.waited) == [.register]) }
+            var other = lifecycle
+            #expect(ending(lifecycle.handle(.status(.finished(), extras: nil)))?.status == .finished())
+            #expect(other.handle(.deadline) == [.check])
+            #expect(other.handle(.checked(nil, extras: nil)).first == .cancel(other.execution))
+        }
+    }
+
     @Test("a lost /init is another rollout where attempts are not told apart, and the old one is cancelled")
     func lostElsewhere() {
         var lifecycle = triggered(.unsupported)
@@ -167,6 +180,15 @@ struct RolloutLifecycleTests {
         #expect(status?.code == .deadlineExceeded)
         #expect(status?.message.contains("60 s") == true)
         #expect(status?.message.contains("RUNNING") == true)
+    }
+
+    @Test("a deadline before anything was sent ends without a look and without a cancel")
+    func deadlineBeforeTrigger() {
+        var lifecycle = makeLifecycle()
+        _ = lifecycle.handle(.start)
+        let actions = lifecycle.handle(.deadline)
+        #expect(actions.count == 1)
+        #expect(ending(actions)?.status.code == .deadlineExceeded)
     }
 
     @Test("a status that the last look finds at the deadline counts")

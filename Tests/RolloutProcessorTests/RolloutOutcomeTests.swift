@@ -92,7 +92,8 @@ struct RolloutOutcomeTests {
         let first = row.messages + [.assistant("let me see")]
         let second = first + [.user("go on"), .assistant("42")]
         let result = outcome(.finished(), payloads: true).apply(
-            to: row, traces: [trace("2", second, payloads: payload(-0.5, 7)), trace("1", first, payloads: payload(-0.25, nil))])
+            to: row,
+            traces: [trace("2", second, payloads: payload(-0.5, 7)), trace("1", first, payloads: payload(-0.25, nil))])
         let extra = result.executionMetadata.extra
         #expect(extra?["completion_logprobs"] == [-0.5])
         #expect(extra?["completion_token_ids"] == [7])

@@ -73,11 +73,19 @@ struct RolloutProcessorTests {
     @Test("a 4xx answer ends the row with its text, and never shows the key")
     func refused() async throws {
         try await FakeWorld.with { request, _ in
-            .json(["error": ["message": .string("model \(request.completionParameters.model) with \(request.apiKey ?? "") is not served")]], status: 422)
+            .json(
+                [
+                    "error": [
+                        "message": .string(
+                            "model \(request.completionParameters.model) with \(request.apiKey ?? "") is not served")
+                    ]
+                ], status: 422)
         } run: { world in
             let row = try await world.rollout()
             #expect(row.rolloutStatus.code == .invalidArgument)
-            #expect(row.rolloutStatus.message == "The environment refused /init (HTTP 422): model m with [redacted] is not served")
+            #expect(
+                row.rolloutStatus.message
+                    == "The environment refused /init (HTTP 422): model m with [redacted] is not served")
             #expect(row.messages.count == 1)
             #expect(world.inits.count == 1)
         }
@@ -132,7 +140,9 @@ struct RolloutProcessorTests {
 
     @Test("an environment that refuses connections ends the row with the reason and the address")
     func refusedConnection() async throws {
-        try await FakeWorld.with { _, _ in .json([:]) } run: { world in
+        try await FakeWorld.with { _, _ in
+            .json([:])
+        } run: { world in
             await world.environment.stop()
             let status = try await world.rollout().rolloutStatus
             #expect(status.code == .unavailable)
@@ -183,7 +193,7 @@ struct RolloutProcessorTests {
             return .json([:])
         } run: { world in
             var world = world
-            world.configuration.timeout = .seconds(2)
+            world.configuration.timeout = .seconds(4)
             let row = try await world.rollout()
             #expect(row.rolloutStatus.code == .deadlineExceeded)
             #expect(row.messages.count == 2)
@@ -233,7 +243,8 @@ struct RolloutProcessorTests {
         }
     }
 
-    @Test("200 rollouts at once get their own answers, few requests register them, and no more are in flight than asked")
+    @Test(
+        "200 rollouts at once get their own answers, few requests register them, and no more are in flight than asked")
     func many() async throws {
         let gateway = FakeGateway(hasExtensions: true)
         let flights = Mutex((now: 0, most: 0))
@@ -257,7 +268,9 @@ struct RolloutProcessorTests {
             }
             let results = try await RolloutProcessor.with(world.configuration) { processor in
                 let tasks = RolloutTasks(rows, parameters: CompletionParameters(model: "m"))
-                return try await processor.process(tasks, concurrency: 64).reduce(into: [EvaluationRow]()) { $0.append($1) }
+                return try await processor.process(tasks, concurrency: 64).reduce(into: [EvaluationRow]()) {
+                    $0.append($1)
+                }
             }
             #expect(results.count == 200)
             #expect(Set(results.map { $0.messages[0].text }).count == 200)
@@ -295,7 +308,9 @@ struct RolloutProcessorTests {
         }
     }
 
-    @Test("URLs that are none are refused at once", arguments: ["", "localhost:3000", "ftp://x", "http://", "http://h?q=1"])
+    @Test(
+        "URLs that are none are refused at once",
+        arguments: ["", "localhost:3000", "ftp://x", "http://", "http://h?q=1"])
     func badURL(_ url: String) async throws {
         await #expect(throws: ConfigurationError.self) {
             try await RolloutProcessor.with(.init(environmentURL: url, gatewayURL: "http://localhost:1")) { _ in }

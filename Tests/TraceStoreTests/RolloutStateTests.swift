@@ -199,7 +199,9 @@ struct RolloutStateTests {
     @Test("attempts are bounded")
     func bounded() {
         var state = RolloutState()
-        for number in 0..<RolloutState.maximumAttempts { _ = state.receive(call: AttemptID("a\(number)"), ids: RolloutIDs(), at: 0) }
+        for number in 0..<RolloutState.maximumAttempts {
+            _ = state.receive(call: AttemptID("a\(number)"), ids: RolloutIDs(), at: 0)
+        }
         #expect(state.receive(call: AttemptID("more"), ids: RolloutIDs(), at: 0).isCurrent == false)
         #expect(state.register(RolloutIDs(), attempt: AttemptID("more"), at: 0) == nil)
         #expect(state.attempts.count == RolloutState.maximumAttempts)

@@ -52,7 +52,9 @@ enum Samples {
     }
 
     static func receipt(_ outcome: RecordOutcome?) throws -> StoredReceipt {
-        guard case .stored(let receipt) = outcome else { throw Unexpected(description: "\(String(describing: outcome))") }
+        guard case .stored(let receipt) = outcome else {
+            throw Unexpected(description: "\(String(describing: outcome))")
+        }
         return receipt
     }
 

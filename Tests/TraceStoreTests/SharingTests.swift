@@ -12,7 +12,9 @@ struct SharingTests {
         return #"{"model":"m","messages":[\#(messages.joined(separator: ", "))]\#(tools),"stream":false}"#
     }
 
-    private static func message(_ role: String, _ text: String) -> String { #"{"role":"\#(role)","content":"\#(text)"}"# }
+    private static func message(_ role: String, _ text: String) -> String {
+        #"{"role":"\#(role)","content":"\#(text)"}"#
+    }
 
     @Test("scripts survive their encoding")
     func script() {
@@ -29,7 +31,8 @@ struct SharingTests {
     @Test("an envelope keeps equal gaps once, and bodies without parts whole")
     func envelope() throws {
         for body in [
-            Self.body((0..<100).map { Self.message("user", "\($0)") }, tools: "[" + String(repeating: "1,", count: 60) + "1]"),
+            Self.body(
+                (0..<100).map { Self.message("user", "\($0)") }, tools: "[" + String(repeating: "1,", count: 60) + "1]"),
             "{}", #"{"messages":[]}"#, #"{ "messages" : [ {} , {},{}] }"#, "not JSON", "",
         ] {
             let request = Samples.request(body)
@@ -113,7 +116,8 @@ struct SharingTests {
                 var messages = histories[place]
                 switch Int.random(in: 0..<12, using: &random) {
                 case 0 where !messages.isEmpty:  // edited
-                    messages[Int.random(in: 0..<messages.count, using: &random)] = Self.message("user", "edit \(counter)")
+                    messages[Int.random(in: 0..<messages.count, using: &random)] = Self.message(
+                        "user", "edit \(counter)")
                 case 1 where messages.count > 3:  // sliding window
                     messages.removeFirst(Int.random(in: 1..<3, using: &random))
                 case 2:  // a branch, or a parallel conversation

@@ -15,12 +15,17 @@ import WireJSON
     @Test("without a key every route but health and ready is 401 and names the variables") func refused() async throws {
         try await GatewayFixture.with(keys: Self.keys()) { gateway in
             for (method, path) in [
-                ("POST", "/logs"), ("POST", "/v1/logs/batch"), ("GET", "/logs?tags=x"), ("GET", "/v1/status?rollout_id=x"),
+                ("POST", "/logs"), ("POST", "/v1/logs/batch"), ("GET", "/logs?tags=x"),
+                ("GET", "/v1/status?rollout_id=x"),
                 ("GET", "/v1/traces?tags=x"), ("GET", "/v1/events?run_id=x"), ("POST", "/v1/rollouts"),
                 ("GET", "/v1/rollouts/x"),
             ] {
-                for headers in [[], ["authorization: Bearer None"], ["authorization: Bearer key-11"], ["authorization: Basic key-1"]] {
-                    let response = try await gateway.request(method, path, headers: headers, body: method == "POST" ? [] : nil)
+                for headers in [
+                    [], ["authorization: Bearer None"], ["authorization: Bearer key-11"],
+                    ["authorization: Basic key-1"],
+                ] {
+                    let response = try await gateway.request(
+                        method, path, headers: headers, body: method == "POST" ? [] : nil)
                     #expect(response.status == 401, "\(path)")
                     #expect(response.json["error"]?["code"]?.string == "invalid_api_key")
                     for word in ["FIREWORKS_API_KEY", "EP_REMOTE_API_KEY", "ROLLCALL_API_KEYS"] {
@@ -51,9 +56,11 @@ import WireJSON
             try await gateway.record("r", account: Account("one"))
             func sees(_ key: String) async throws -> [Bool] {
                 [
-                    try await gateway.get("/logs?tags=rollout_id:r", headers: [key]).json["entries"]?.array?.isEmpty == false,
+                    try await gateway.get("/logs?tags=rollout_id:r", headers: [key]).json["entries"]?.array?.isEmpty
+                        == false,
                     try await gateway.get("/v1/status?rollout_id=r", headers: [key]).json["status"] != .null,
-                    try await gateway.get("/v1/traces?tags=rollout_id:r", headers: [key]).json["traces"]?.array?.isEmpty == false,
+                    try await gateway.get("/v1/traces?tags=rollout_id:r", headers: [key]).json["traces"]?.array?.isEmpty
+                        == false,
                     try await gateway.get("/v1/rollouts/r", headers: [key]).status == 200,
                 ]
             }
@@ -61,7 +68,9 @@ import WireJSON
             #expect(try await sees(Self.two) == [false, false, false, false])
             try await gateway.log("r", code: 101, message: "of two", headers: [Self.two])
             #expect(try await reader.wait(for: 2)[1].code == 101)
-            #expect(try await gateway.get("/v1/status?rollout_id=r", headers: [Self.one]).json["status"]?["code"]?.int == 100)
+            #expect(
+                try await gateway.get("/v1/status?rollout_id=r", headers: [Self.one]).json["status"]?["code"]?.int
+                    == 100)
         }
     }
 }

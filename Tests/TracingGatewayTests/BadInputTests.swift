@@ -60,10 +60,13 @@ import WireJSON
     }
 
     static let logAttempts: [Case] = [
-        Case("POST", "/logs", #"{"tags":["rollout_id:x"],"extras":{"rollcall":{"attempt":"a b"}}}"#, 400, "extras.rollcall.attempt"),
+        Case(
+            "POST", "/logs", #"{"tags":["rollout_id:x"],"extras":{"rollcall":{"attempt":"a b"}}}"#, 400,
+            "extras.rollcall.attempt"),
         Case("POST", "/attempt/a%20b/logs", #"{"tags":["rollout_id:x"]}"#, 400, "attempt"),
         Case("POST", "/attempt/%FF/logs", #"{"tags":["rollout_id:x"]}"#, 400, "attempt"),
-        Case("POST", "/attempt/\(String(repeating: "a", count: 65))/logs", #"{"tags":["rollout_id:x"]}"#, 400, "attempt"),
+        Case(
+            "POST", "/attempt/\(String(repeating: "a", count: 65))/logs", #"{"tags":["rollout_id:x"]}"#, 400, "attempt"),
     ]
 
     static let batches: [Case] = batchRoutes.flatMap { route -> [Case] in

@@ -13,7 +13,8 @@ import WireJSON
     private static let call = #"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#
 
     private static func head(_ method: String, _ path: String, _ more: String = "", length: Int? = nil) -> String {
-        "\(method) \(path) HTTP/1.1\r\nhost: localhost\r\n\(more)" + (length.map { "content-length: \($0)\r\n" } ?? "") + "\r\n"
+        "\(method) \(path) HTTP/1.1\r\nhost: localhost\r\n\(more)" + (length.map { "content-length: \($0)\r\n" } ?? "")
+            + "\r\n"
     }
 
     private static func modelCall(_ more: String = "") -> String {
@@ -39,7 +40,8 @@ import WireJSON
             let line = #"{"tags":["rollout_id:r"],"message":"m"}"#
             let log = Self.head("POST", "/logs", length: line.utf8.count) + line
             try await connection.send(
-                Self.modelCall() + status + log + Self.modelCall() + Self.head("GET", "/nowhere") + Self.modelCall() + status)
+                Self.modelCall() + status + log + Self.modelCall() + Self.head("GET", "/nowhere") + Self.modelCall()
+                    + status)
             for (index, kind) in ["model", "status", "log", "model", "nowhere", "model", "status"].enumerated() {
                 let response = try await connection.response()
                 let fits =
@@ -60,7 +62,9 @@ import WireJSON
     @Test("requests in single bytes are understood") func dribbled() async throws {
         try await Self.withUpstream { gateway, _ in
             let connection = try await RawConnection.open(gateway.port)
-            for byte in Array((Self.head("GET", "/health") + Self.modelCall()).utf8) { try await connection.send([byte]) }
+            for byte in Array((Self.head("GET", "/health") + Self.modelCall()).utf8) {
+                try await connection.send([byte])
+            }
             #expect(try await connection.response().json["status"]?.string == "healthy")
             #expect(try await connection.response().status == 200)
             await connection.close()
@@ -70,7 +74,8 @@ import WireJSON
     @Test("a client that half-closes after its router request gets its answer") func halfClose() async throws {
         try await GatewayFixture.with { gateway in
             let connection = try await RawConnection.open(gateway.port)
-            try await connection.send(Self.head("GET", "/v1/status?rollout_id=r&wait_seconds=0.05") + Self.head("GET", "/health"))
+            try await connection.send(
+                Self.head("GET", "/v1/status?rollout_id=r&wait_seconds=0.05") + Self.head("GET", "/health"))
             try await connection.closeOutput()
             #expect(try await connection.response().json["rollout_id"]?.string == "r")
             #expect(try await connection.response().json["status"]?.string == "healthy")
@@ -78,7 +83,9 @@ import WireJSON
         }
     }
 
-    @Test("a half-closed model call is answered when it says that its connection ends") func halfCloseModel() async throws {
+    @Test("a half-closed model call is answered when it says that its connection ends") func halfCloseModel()
+        async throws
+    {
         try await Self.withUpstream { gateway, _ in
             let connection = try await RawConnection.open(gateway.port)
             try await connection.send(Self.modelCall("connection: close\r\n"))
@@ -161,7 +168,8 @@ import WireJSON
                 try await connection.waitForEnd()
             }
             let connection = try await RawConnection.open(gateway.port)
-            try await connection.send("POST \(Self.model) HTTP/1.0\r\ncontent-length: \(Self.call.utf8.count)\r\n\r\n" + Self.call)
+            try await connection.send(
+                "POST \(Self.model) HTTP/1.0\r\ncontent-length: \(Self.call.utf8.count)\r\n\r\n" + Self.call)
             let response = try await connection.response()
             #expect(response.status == 200)
             #expect(response.header("transfer-encoding") == nil)
@@ -172,7 +180,9 @@ import WireJSON
     @Test("Connection: close is honoured in any letters", arguments: ["close", "Close", "CLOSE"])
     func close(word: String) async throws {
         try await Self.withUpstream { gateway, _ in
-            for request in [Self.head("GET", "/health", "Connection: \(word)\r\n"), Self.modelCall("Connection: \(word)\r\n")] {
+            for request in [
+                Self.head("GET", "/health", "Connection: \(word)\r\n"), Self.modelCall("Connection: \(word)\r\n"),
+            ] {
                 let connection = try await RawConnection.open(gateway.port)
                 try await connection.send(request + Self.head("GET", "/health"))
                 let response = try await connection.response()

@@ -33,7 +33,9 @@ import WireJSON
                 for line in block.split(separator: "\n") {
                     if line.hasPrefix("event: ") { event.name = String(line.dropFirst(7)) }
                     if line.hasPrefix("id: ") { event.id = String(line.dropFirst(4)) }
-                    if line.hasPrefix("data: ") { event.data = (try? JSONValue(parsing: Array(line.dropFirst(6).utf8))) ?? .null }
+                    if line.hasPrefix("data: ") {
+                        event.data = (try? JSONValue(parsing: Array(line.dropFirst(6).utf8))) ?? .null
+                    }
                 }
                 return event.name.isEmpty ? nil : event
             }
@@ -103,7 +105,9 @@ import WireJSON
         @Sendable func line(_ rollout: String, _ experiment: String, _ run: String) -> JSONValue {
             [
                 "message": "m", "status": ["code": 101],
-                "tags": [.string("rollout_id:\(rollout)"), .string("experiment_id:\(experiment)"), .string("run_id:\(run)")],
+                "tags": [
+                    .string("rollout_id:\(rollout)"), .string("experiment_id:\(experiment)"), .string("run_id:\(run)"),
+                ],
             ]
         }
         try await GatewayFixture.with { gateway in
@@ -158,7 +162,9 @@ import WireJSON
     @Test("a silent stream gets comments") func comments() async throws {
         try await GatewayFixture.with(configure: { $0.routes.comment = .milliseconds(20) }) { gateway in
             let reader = try await Reader(gateway, "experiment_id=e1")
-            try await eventually("comments") { reader.connection.chunkedText.split(separator: "\n").filter { $0.hasPrefix(":") }.count > 2 }
+            try await eventually("comments") {
+                reader.connection.chunkedText.split(separator: "\n").filter { $0.hasPrefix(":") }.count > 2
+            }
         }
     }
 
@@ -177,7 +183,9 @@ import WireJSON
                 #expect(try await gateway.post("/logs", line).status == 200)
             }
             try await gateway.log("last", code: 100)
-            try await eventually("last event for the quick reader") { quick.connection.text.contains("\"rollout_id\":\"last\"") }
+            try await eventually("last event for the quick reader") {
+                quick.connection.text.contains("\"rollout_id\":\"last\"")
+            }
             try await eventually("failure to write to the slow reader") {
                 do {
                     try await slow.send("x")

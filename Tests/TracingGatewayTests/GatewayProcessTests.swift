@@ -18,7 +18,8 @@ import WireJSON
 
     private static func store(_ folder: URL) -> String { "sqlite:\(folder.path)/traces.sqlite" }
 
-    @Test("it says where it is on one line of JSON, and SIGTERM and SIGINT end it with 0", arguments: [SIGTERM, SIGINT])
+    @Test(
+        "it says where it is on one line of JSON, and SIGTERM and SIGINT end it with 0", arguments: [SIGTERM, SIGINT])
     func signals(signal: Int32) async throws {
         try await Self.withFolder { folder in
             let gateway = try GatewayProcess(["--port", "0", "--store", Self.store(folder)])
@@ -57,10 +58,12 @@ import WireJSON
     @Test(
         "a setting that cannot be is refused in one sentence that names it, with 64",
         arguments: [
-            (["--port", "99999"], ["--port", "65535"]), (["--port", "http"], ["--port"]), (["--grace", "-1"], ["--grace"]),
+            (["--port", "99999"], ["--port", "65535"]), (["--port", "http"], ["--port"]),
+            (["--grace", "-1"], ["--grace"]),
             (["--grace", "soon"], ["--grace"]), (["--store", "postgres://x"], ["--store", "sqlite:"]),
             (["--store", "sqlite:"], ["--store"]), (["--log-level", "loud"], ["--log-level", "debug"]),
-            (["--log-format", "xml"], ["--log-format", "json"]), (["--upstream", "localhost:8000"], ["--upstream", "http"]),
+            (["--log-format", "xml"], ["--log-format", "json"]),
+            (["--upstream", "localhost:8000"], ["--upstream", "http"]),
             (["--allow-upstream", "ftp://x"], ["--allow-upstream"]),
             (["--allow-upstream", "https://x=NO_SUCH_VARIABLE"], ["NO_SUCH_VARIABLE"]),
             (["--api-keys-file", "/no/such/file"], ["--api-keys-file", "/no/such/file"]),
@@ -86,7 +89,8 @@ import WireJSON
         }
     }
 
-    @Test("a second gateway on the same file refuses to start, and one on the same port too") func twice() async throws {
+    @Test("a second gateway on the same file refuses to start, and one on the same port too") func twice() async throws
+    {
         try await Self.withFolder { folder in
             let first = try GatewayProcess(["--port", "0", "--store", Self.store(folder)])
             let port = try await first.ready()["port"]?.int ?? 0
@@ -144,12 +148,15 @@ import WireJSON
                     var logs: [String] = []
                     for number in 0..<10_000 {
                         let name = "r\(client)-\(number)"
-                        let path = "/rollout_id/\(name)/invocation_id/i/experiment_id/e/run_id/u/row_id/w/chat/completions"
+                        let path =
+                            "/rollout_id/\(name)/invocation_id/i/experiment_id/e/run_id/u/row_id/w/chat/completions"
                         let call = #"{"model":"m","messages":[{"role":"user","content":"\#(name)"}]}"#
                         guard let answer = try? await gateway.request("POST", path, body: call) else { break }
                         if answer.status == 200 { calls.append(name) }
                         let line = GatewayFixture.line("l\(name)", code: 100, message: "l\(name)")
-                        guard let answer = try? await gateway.request("POST", "/logs", body: line.description) else { break }
+                        guard let answer = try? await gateway.request("POST", "/logs", body: line.description) else {
+                            break
+                        }
                         if answer.status == 200 { logs.append("l\(name)") }
                         if client == 0, number == 20 { gateway.signal(SIGKILL) }
                     }

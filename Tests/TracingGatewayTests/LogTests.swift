@@ -34,9 +34,11 @@ import WireJSON
             try await gateway.log("other", message: "not mine")
             let few = try await gateway.get("/logs?tags=rollout_id:r&limit=2").json["entries"]?.array
             #expect(few?.map { $0["message"]?.string } == ["m5", "m4"])
-            let both = try await gateway.get("/logs?tags=rollout_id:r&tags=run_id:r1&hours_back=24&program=eval_protocol")
+            let both = try await gateway.get(
+                "/logs?tags=rollout_id:r&tags=run_id:r1&hours_back=24&program=eval_protocol")
             #expect(both.json["entries"]?.array?.count == 5)
-            for query in ["tags=rollout_id:r&tags=run_id:r2", "tags=rollout_id:r&program=x", "tags=rollout_id:unknown"] {
+            for query in ["tags=rollout_id:r&tags=run_id:r2", "tags=rollout_id:r&program=x", "tags=rollout_id:unknown"]
+            {
                 let none = try await gateway.get("/logs?\(query)")
                 #expect(none.status == 200)
                 #expect(none.json["entries"] == .array([]), "\(query)")
@@ -86,7 +88,8 @@ import WireJSON
         }
     }
 
-    @Test("a batch keeps its order, and a repeat of account, id and content changes nothing") func batch() async throws {
+    @Test("a batch keeps its order, and a repeat of account, id and content changes nothing") func batch() async throws
+    {
         @Sendable func item(_ id: String, _ message: String) -> JSONValue {
             var line = GatewayFixture.line("r", message: message).object ?? [:]
             line.append("id", .string(id))
@@ -96,7 +99,8 @@ import WireJSON
             let first = try await gateway.post("/v1/logs/batch", [item("1", "one"), item("2", "two")])
             #expect(first.status == 200)
             #expect(first.json["results"]?.array?.map { $0["duplicate"]?.bool } == [false, false])
-            let again = try await gateway.post("/v1/logs/batch", [item("2", "two"), item("1", "other"), item("3", "three")])
+            let again = try await gateway.post(
+                "/v1/logs/batch", [item("2", "two"), item("1", "other"), item("3", "three")])
             #expect(again.json["results"]?.array?.map { $0["duplicate"]?.bool } == [true, false, false])
             let entries = try await gateway.get("/logs?tags=rollout_id:r").json["entries"]?.array
             #expect(entries?.map { $0["message"]?.string } == ["three", "other", "two", "one"])

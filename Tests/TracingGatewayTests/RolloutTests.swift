@@ -21,12 +21,14 @@ import WireJSON
             let first = try await gateway.post("/v1/rollouts", [item("r", attempt: "a"), item("s")])
             #expect(first.status == 200)
             let results = first.json["results"]
-            #expect(results?[0] == [
-                "id": "r", "ok": true, "duplicate": false, "attempt": 1, "current": true, "final": nil,
-            ])
+            #expect(
+                results?[0] == [
+                    "id": "r", "ok": true, "duplicate": false, "attempt": 1, "current": true, "final": nil,
+                ])
             #expect(results?[1]?["ok"]?.bool == true)
             #expect(results?[1]?["attempt"] == .null)
-            let again = try await gateway.post("/v1/rollouts", [item("r", attempt: "a"), item("r", experiment: "other")])
+            let again = try await gateway.post(
+                "/v1/rollouts", [item("r", attempt: "a"), item("r", experiment: "other")])
             #expect(again.json["results"]?[0]?["ok"]?.bool == true)
             #expect(again.json["results"]?[1]?["ok"]?.bool == false)
             #expect(again.json["results"]?[1]?["code"]?.int == 409)
@@ -47,7 +49,9 @@ import WireJSON
                 ])
             let results = response.json["results"]?.array ?? []
             #expect(results.map { $0["ok"]?.bool } == [true, false, false, false, false, false])
-            for (index, words) in [(1, "[1]"), (2, "[2].metadata.invocation_id"), (3, "[3].attempt"), (4, "256"), (5, "[5].metadata")] {
+            for (index, words) in [
+                (1, "[1]"), (2, "[2].metadata.invocation_id"), (3, "[3].attempt"), (4, "256"), (5, "[5].metadata"),
+            ] {
                 #expect(results[index]["error"]?.string?.contains(words) == true, "\(results[index])")
                 #expect(results[index]["code"]?.int == 400)
             }

@@ -9,7 +9,8 @@ import TracingGateway
         arguments: [
             ("1970-01-01T00:00:00Z", 0), ("1970-01-01T00:00:00", 0), ("1970-01-02", 86_400_000_000),
             ("2026-01-31T12:00:00.123456Z", 1_769_860_800_123_456), ("2026-01-31T12:00:00,5Z", 1_769_860_800_500_000),
-            ("2026-01-31T14:00:00.123456789+02:00", 1_769_860_800_123_456), ("2026-01-31 07:30:00-0430", 1_769_860_800_000_000),
+            ("2026-01-31T14:00:00.123456789+02:00", 1_769_860_800_123_456),
+            ("2026-01-31 07:30:00-0430", 1_769_860_800_000_000),
             ("2024-02-29T00:00:00Z", 1_709_164_800_000_000), ("1969-12-31T23:59:59.5Z", -500_000),
         ] as [(String, Int64)])
     func reading(text: String, microseconds: Int64) {
@@ -29,7 +30,8 @@ import TracingGateway
     @Test("writing and reading are inverse") func roundTrip() {
         var generator = SystemRandomNumberGenerator()
         for _ in 0..<1000 {
-            let time = Timestamp(microseconds: .random(in: -60_000_000_000_000_000...250_000_000_000_000_000, using: &generator))
+            let time = Timestamp(
+                microseconds: .random(in: -60_000_000_000_000_000...250_000_000_000_000_000, using: &generator))
             #expect(Timestamp(time.description) == time, "\(time.microseconds)")
         }
         #expect(Timestamp(microseconds: 1_769_860_800_123_456).description == "2026-01-31T12:00:00.123456Z")

@@ -100,7 +100,13 @@ import WireJSON
 
     @Test("messages are made to fit the Python client's model") func repaired() async throws {
         let messages: JSONValue = [
-            ["role": "user", "content": [["type": "text", "text": "t"], ["type": "image_url", "image_url": "http://i"], ["type": "input_audio", "input_audio": [:]]]],
+            [
+                "role": "user",
+                "content": [
+                    ["type": "text", "text": "t"], ["type": "image_url", "image_url": "http://i"],
+                    ["type": "input_audio", "input_audio": [:]],
+                ],
+            ],
             ["role": "assistant", "tool_calls": [["function": ["name": "f", "arguments": ["a": 1]]]]],
             ["role": "tool", "tool_call_id": 7, "content": "x"],
         ]
@@ -122,7 +128,8 @@ import WireJSON
     @Test("payloads come back as what the upstream sent, only when asked for") func payloads() async throws {
         @Sendable func answer(_ logprobs: JSONValue, _ more: JSONObject = [:], choice: JSONObject = [:]) -> JSONValue {
             var first: JSONObject = [
-                "index": 0, "message": ["role": "assistant", "content": "a b"], "finish_reason": "stop", "logprobs": logprobs,
+                "index": 0, "message": ["role": "assistant", "content": "a b"], "finish_reason": "stop",
+                "logprobs": logprobs,
             ]
             for member in choice.members { first.append(member.key.text, member.value) }
             var object: JSONObject = ["model": "m", "choices": [.object(first)]]
@@ -137,12 +144,20 @@ import WireJSON
             try await gateway.record(
                 "fireworks",
                 answer: answer(
-                    ["content": [["logprob": -0.5, "token_id": 11, "routing_matrix": .string(matrix)], ["logprob": -1.5, "token_id": 12, "routing_matrix": .string(matrix)]]]))
+                    [
+                        "content": [
+                            ["logprob": -0.5, "token_id": 11, "routing_matrix": .string(matrix)],
+                            ["logprob": -1.5, "token_id": 12, "routing_matrix": .string(matrix)],
+                        ]
+                    ]))
             let fireworks = try await traces(gateway, "tags=rollout_id:fireworks&include_payloads=true")[0]
             let tokens = try LogprobsPayload(decoding: decoded(fireworks, "logprobs")).tokens
             #expect(tokens == [.init(id: 11, logprob: -0.5), .init(id: 12, logprob: -1.5)])
             #expect(fireworks["payloads"]?["logprobs"]?["manifest"]?["PayloadVersion"]?.string == "lp/v1")
-            #expect(try RouterReplayPayload(decoding: decoded(fireworks, "router_replay")).matrices == [[1, 2, 3, 4], [1, 2, 3, 4]])
+            #expect(
+                try RouterReplayPayload(decoding: decoded(fireworks, "router_replay")).matrices == [
+                    [1, 2, 3, 4], [1, 2, 3, 4],
+                ])
             #expect(fireworks["payloads"]?["prompt_token_ids"] == nil)
 
             try await gateway.record(

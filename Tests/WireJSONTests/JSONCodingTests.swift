@@ -40,7 +40,9 @@ struct JSONCodingTests {
         #expect(answer.rest == .some(.null))
         // A lone surrogate that went through a String is the only loss.
         let written = try JSONValueEncoder().encode(answer)
-        #expect(written.description == Self.text.replacingOccurrences(of: #"{"text":"\ud800"}"#, with: "{\"text\":\"\u{FFFD}\"}"))
+        #expect(
+            written.description
+                == Self.text.replacingOccurrences(of: #"{"text":"\ud800"}"#, with: "{\"text\":\"\u{FFFD}\"}"))
     }
 
     @Test("random values pass through unchanged, alone and inside other types")
@@ -90,7 +92,9 @@ struct JSONCodingTests {
             try error(Outer.self, #"{"list":[{"n":1.5}]}"#)
                 == ("corrupted", "list.0.n: The number 1.5 does not fit in Int8."))
         #expect(
-            try error(Outer.self, #"{"list":[{"n":"1"}]}"#) == ("type", "list.0.n: Expected an integer, found a string."))
+            try error(Outer.self, #"{"list":[{"n":"1"}]}"#) == (
+                "type", "list.0.n: Expected an integer, found a string."
+            ))
         #expect(try error(Outer.self, #"{"list":[{"n":null}]}"#).0 == "value")
         #expect(try error(Outer.self, #"{"list":[{}]}"#) == ("key", "list.0: There is no member \"n\"."))
         #expect(try error(Outer.self, #"{"list":{}}"#) == ("type", "list: Expected an array, found an object."))

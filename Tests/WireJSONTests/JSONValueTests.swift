@@ -57,8 +57,9 @@ struct JSONValueTests {
 
     @Test("control characters are escaped, and nothing else that need not be")
     func escapes() {
-        #expect(JSONValue.string("\u{0}\u{1F}\u{8}\n\r\t\"\\/\u{7F}\u{2028}é").description
-            == "\"\\u0000\\u001f\\u0008\\n\\r\\t\\\"\\\\/\u{7F}\u{2028}é\"")
+        #expect(
+            JSONValue.string("\u{0}\u{1F}\u{8}\n\r\t\"\\/\u{7F}\u{2028}é").description
+                == "\"\\u0000\\u001f\\u0008\\n\\r\\t\\\"\\\\/\u{7F}\u{2028}é\"")
         #expect(JSONValue.string("").description == "\"\"")
     }
 

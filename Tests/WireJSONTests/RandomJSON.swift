@@ -35,9 +35,15 @@ struct RandomJSON<Generator: RandomNumberGenerator> {
 
     mutating func number() -> String {
         var text = chance(3) ? "-" : ""
-        text += chance(3) ? "0" : String(UInt64.random(in: 1...UInt64.max >> UInt64.random(in: 0..<63, using: &generator), using: &generator))
+        text +=
+            chance(3)
+            ? "0"
+            : String(
+                UInt64.random(in: 1...UInt64.max >> UInt64.random(in: 0..<63, using: &generator), using: &generator))
         if chance(3) { text += "." + String(UInt32.random(in: 0...UInt32.max, using: &generator)) }
-        if chance(4) { text += pick(["e", "E"]) + pick(["", "+", "-"]) + String(Int.random(in: 0..<400, using: &generator)) }
+        if chance(4) {
+            text += pick(["e", "E"]) + pick(["", "+", "-"]) + String(Int.random(in: 0..<400, using: &generator))
+        }
         return text
     }
 
@@ -47,7 +53,8 @@ struct RandomJSON<Generator: RandomNumberGenerator> {
             switch Int.random(in: 0..<9, using: &generator) {
             case 0: text += pick([#"\n"#, #"\""#, #"\\"#, #"\/"#, #"\b"#, #"\f"#, #"\r"#, #"\t"#])
             case 1:
-                let digits = String(UInt16.random(in: 0...UInt16.max, using: &generator), radix: 16, uppercase: chance(2))
+                let digits = String(
+                    UInt16.random(in: 0...UInt16.max, using: &generator), radix: 16, uppercase: chance(2))
                 text += #"\u"# + String(repeating: "0", count: 4 - digits.count) + digits
             case 2: text += pick([#"\ud83d"#, #"\ude00"#, #"\ud83d\ude00"#, #"\uDBFF\uDFFF"#])
             case 3: text += pick(["ä", "€", "😀", "e\u{301}", "\u{2028}", "\u{7F}", "漢字", "\u{10FFFF}"])
@@ -61,7 +68,8 @@ struct RandomJSON<Generator: RandomNumberGenerator> {
     /// The document with one to three bytes changed, dropped, doubled or put in.
     mutating func broken(_ document: [UInt8]) -> [UInt8] {
         var bytes = document
-        let suspects = Array(#"{}[]",:\/0123456789.eE+-tfnul "#.utf8) + [0x00, 0x0A, 0x1F, 0x80, 0xC3, 0xED, 0xF4, 0xFF]
+        let suspects =
+            Array(#"{}[]",:\/0123456789.eE+-tfnul "#.utf8) + [0x00, 0x0A, 0x1F, 0x80, 0xC3, 0xED, 0xF4, 0xFF]
         for _ in 0..<Int.random(in: 1...3, using: &generator) where !bytes.isEmpty {
             let place = Int.random(in: bytes.indices, using: &generator)
             let byte = suspects[Int.random(in: suspects.indices, using: &generator)]

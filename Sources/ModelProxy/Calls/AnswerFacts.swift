@@ -32,7 +32,8 @@ package struct AnswerFacts: Sendable, Equatable {
         {
             usage = Usage(
                 promptTokens: completion.integer(at: counts.value(of: "prompt_tokens", in: completion.span)) ?? 0,
-                completionTokens: completion.integer(at: counts.value(of: "completion_tokens", in: completion.span)) ?? 0)
+                completionTokens: completion.integer(at: counts.value(of: "completion_tokens", in: completion.span))
+                    ?? 0)
         }
     }
 

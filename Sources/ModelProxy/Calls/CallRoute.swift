@@ -32,7 +32,9 @@ package enum CallRoute {
         do {
             found = try ModelPath(parsing: path)
         } catch {
-            self = .refuse(.badRequest(error.description.prefix(1).uppercased() + error.description.dropFirst() + ".", param: "path"))
+            self = .refuse(
+                .badRequest(
+                    error.description.prefix(1).uppercased() + error.description.dropFirst() + ".", param: "path"))
             return
         }
         guard let found else {

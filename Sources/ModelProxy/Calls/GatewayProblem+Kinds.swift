@@ -34,7 +34,8 @@ extension GatewayProblem {
                 "openai-agents: OpenAIChatCompletionsModel; pydantic-ai: openai-chat:MODEL; agno: OpenAIChat; mirascope: "
                     + "openai:completions; inspect: responses_api=False; langchain: use_responses_api=False; litellm: "
                     + "openai/MODEL with another name"
-            case .messages: "use a client of the chat completions API, such as openai with base_url, instead of anthropic"
+            case .messages:
+                "use a client of the chat completions API, such as openai with base_url, instead of anthropic"
             default: "use client.chat.completions instead of client.completions"
             }
         return GatewayProblem(

@@ -160,7 +160,9 @@ package struct ModelCall {
         case .collecting: return collectedAll(now: now)
         case .streaming:
             let rest = stream?.finish() ?? .init()
-            guard stream?.isHolding == true else { return cut("the upstream ended the stream before its choices finished", rest.passes) }
+            guard stream?.isHolding == true else {
+                return cut("the upstream ended the stream before its choices finished", rest.passes)
+            }
             held = rest.holds
             return completed(passing: rest.passes, now: now)
         case .holding:
@@ -226,7 +228,8 @@ package struct ModelCall {
         switch phase {
         case .waiting, .collecting, .streaming, .passing:
             phase = .ended
-            return Step(record: record(.cut, "the client closed the connection before the answer was whole"), drops: true)
+            return Step(
+                record: record(.cut, "the client closed the connection before the answer was whole"), drops: true)
         case .holding, .committing:
             // The answer is worth recording, whoever still waits for it.
             clientIsGone = true
@@ -265,7 +268,9 @@ package struct ModelCall {
         case .committing(let since):
             return now - since >= times.commit ? recorded(false, now: now) : Step()
         case .released:
-            guard now - lastByteAt >= (stream?.isDone == true && !isPaused ? times.silence : times.idle) else { return Step() }
+            guard now - lastByteAt >= (stream?.isDone == true && !isPaused ? times.silence : times.idle) else {
+                return Step()
+            }
             var step = finished()
             step.drops = true
             return step
@@ -399,7 +404,8 @@ package struct ModelCall {
         phase = .ended
         guard hadStarted else { return Step(record: (.failed, problem.message), problem: problem, drops: true) }
         return Step(
-            record: wasReleased ? nil : (.failed, problem.message), bytes: errorEvent(problem), end: .abort, drops: true)
+            record: wasReleased ? nil : (.failed, problem.message), bytes: errorEvent(problem), end: .abort, drops: true
+        )
     }
 
     /// An error within a stream. Compressed, there is no place for it, and the abort must do.

@@ -1,17 +1,18 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
-#if canImport(Darwin)
-    import Darwin
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Glibc
-#endif
 import EvalProtocol
 import Logging
 import NIOCore
 import NIOHTTP1
 import TraceStore
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
 
 /// One call: begins it, tells its ``ModelCall`` what happens, and does what that says.
 extension ModelCallHandler {
@@ -53,8 +54,10 @@ extension ModelCallHandler {
                 RolloutKey(account: accepted.account, rolloutID: tagged.rolloutID), recorded: metadata != nil)
         }
         let rules = RequestEdits.HeadRules(
-            isRecorded: metadata != nil, forwardsAuthorization: configuration.keys.isOpen || configuration.forwardsAuthorization)
-        let request = RequestEdits.request(intake.head, to: accepted.target, query: accepted.query, body: body, rules: rules)
+            isRecorded: metadata != nil,
+            forwardsAuthorization: configuration.keys.isOpen || configuration.forwardsAuthorization)
+        let request = RequestEdits.request(
+            intake.head, to: accepted.target, query: accepted.query, body: body, rules: rules)
         callContext.edits += request.edits
 
         callNumber += 1
@@ -136,7 +139,9 @@ extension ModelCallHandler {
             lease(fresh: true)
             return
         }
-        if let step = call?.upstreamFailed(.upstreamFailed(UpstreamFailure.sentence(error)), now: .now()) { perform(step) }
+        if let step = call?.upstreamFailed(.upstreamFailed(UpstreamFailure.sentence(error)), now: .now()) {
+            perform(step)
+        }
     }
 
     // MARK: The record

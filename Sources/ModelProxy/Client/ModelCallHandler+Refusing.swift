@@ -21,7 +21,8 @@ extension ModelCallHandler {
     func refuseEarly(_ context: ChannelHandlerContext, _ problem: GatewayProblem, _ head: HTTPRequestHead) {
         state = .draining(bytes: 0, until: .now() + services.configuration.timeouts.drain)
         services.startTiming(self)
-        write(context, problem, requestID: services.nextRequestID(), isHTTP10: head.isHTTP10, closes: true, isHEAD: false)
+        write(
+            context, problem, requestID: services.nextRequestID(), isHTTP10: head.isHTTP10, closes: true, isHEAD: false)
         let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
         context.writeAndFlush(Self.wrapOutboundOut(.end(nil))).whenComplete { _ in
             bound.value.close(mode: .output, promise: nil)
@@ -29,10 +30,13 @@ extension ModelCallHandler {
     }
 
     /// Answers a request that has ended.
-    func answer(_ context: ChannelHandlerContext, _ problem: GatewayProblem, _ head: HTTPRequestHead, requestID: String) {
+    func answer(_ context: ChannelHandlerContext, _ problem: GatewayProblem, _ head: HTTPRequestHead, requestID: String)
+    {
         let closes = closesAfterwards(head)
         state = closes ? .closing : .idle
-        write(context, problem, requestID: requestID, isHTTP10: head.isHTTP10, closes: closes, isHEAD: head.method == .HEAD)
+        write(
+            context, problem, requestID: requestID, isHTTP10: head.isHTTP10, closes: closes,
+            isHEAD: head.method == .HEAD)
         writeEnd(context, closes: closes)
     }
 
@@ -70,7 +74,8 @@ extension ModelCallHandler {
     ) {
         let body = problem.body
         var headers: HTTPHeaders = [
-            "content-type": "application/json", "content-length": String(body.count), "x-rollcall-request-id": requestID,
+            "content-type": "application/json", "content-length": String(body.count),
+            "x-rollcall-request-id": requestID,
         ]
         for header in problem.headers { headers.add(name: header.name, value: header.value) }
         if closes { headers.add(name: "connection", value: "close") }

@@ -179,7 +179,11 @@ package final class ModelCallHandler: ChannelDuplexHandler {
     /// Answers of the router's, which know nothing of HTTP/1.0 and of `Connection: Close` in other letters.
     package func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         guard case .passingUp(var request) = state else {
-            if case .closing = state { promise?.fail(ChannelError.ioOnClosedChannel) } else { context.write(data, promise: promise) }
+            if case .closing = state {
+                promise?.fail(ChannelError.ioOnClosedChannel)
+            } else {
+                context.write(data, promise: promise)
+            }
             return
         }
         switch Self.unwrapOutboundIn(data) {

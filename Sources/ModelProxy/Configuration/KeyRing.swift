@@ -42,11 +42,13 @@ package struct KeyRing: Sendable {
                     flag: "--api-keys-file",
                     "line \(index + 1) of \(name) has \(words.count) words; a line is KEY [ACCOUNT]")
             }
-            entries.append(Entry(key: Array(key.utf8), account: words.count == 2 ? Account(String(words[1])) : .default))
+            entries.append(
+                Entry(key: Array(key.utf8), account: words.count == 2 ? Account(String(words[1])) : .default))
         }
         guard !entries.isEmpty else {
             throw ProxyConfigurationError(
-                flag: "--api-keys-file", "\(name) has no key in it; give it a line KEY [ACCOUNT], or leave the flag out")
+                flag: "--api-keys-file", "\(name) has no key in it; give it a line KEY [ACCOUNT], or leave the flag out"
+            )
         }
     }
 

@@ -48,7 +48,9 @@ package struct UpstreamRules: Sendable {
         self.allowed = rules
     }
 
-    private static func parse(_ text: String, flag: String, anyPort: Bool) throws(ProxyConfigurationError) -> UpstreamURL {
+    private static func parse(
+        _ text: String, flag: String, anyPort: Bool
+    ) throws(ProxyConfigurationError) -> UpstreamURL {
         do {
             return try UpstreamURL(text, allowingAnyPort: anyPort)
         } catch {

@@ -41,7 +41,9 @@ struct UpstreamURL: Sendable, Hashable {
         guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
             throw Problem("it has a character in it that must be percent-encoded")
         }
-        guard let separator = text.firstRange(of: "://") else { throw Problem("it does not begin with http:// or https://") }
+        guard let separator = text.firstRange(of: "://") else {
+            throw Problem("it does not begin with http:// or https://")
+        }
         switch text[..<separator.lowerBound].lowercased() {
         case "http": isSecure = false
         case "https": isSecure = true

@@ -79,7 +79,8 @@ package struct ResponseFraming: Sendable {
                 state = size == 0 ? .trailers(total: 0) : .chunk(remaining: size)
             case .chunk(let remaining):
                 guard let piece = Self.take(remaining, from: &buffer) else { return nil }
-                state = piece.readableBytes == remaining ? .chunkEnd : .chunk(remaining: remaining - piece.readableBytes)
+                state =
+                    piece.readableBytes == remaining ? .chunkEnd : .chunk(remaining: remaining - piece.readableBytes)
                 return .body(piece)
             case .chunkEnd:
                 guard let line = try Self.line(&buffer, maximum: 2) else { return nil }
@@ -156,7 +157,9 @@ package struct ResponseFraming: Sendable {
     private static func line(_ buffer: inout ByteBuffer, maximum: Int) throws(FramingError) -> ByteBuffer? {
         let view = buffer.readableBytesView
         guard let end = view.prefix(maximum + 2).firstIndex(of: 0x0A) else {
-            guard view.count < maximum + 2 else { throw FramingError("a line within the upstream's answer is too long") }
+            guard view.count < maximum + 2 else {
+                throw FramingError("a line within the upstream's answer is too long")
+            }
             return nil
         }
         let length = end - view.startIndex
@@ -172,7 +175,9 @@ package struct ResponseFraming: Sendable {
         for byte in line.readableBytesView {
             guard let digit = hexadecimal(byte) else {
                 // An extension may follow, after spaces that some servers fill the size up with.
-                guard byte == UInt8(ascii: ";") || byte == 0x20 else { throw FramingError("a chunk's size is no number") }
+                guard byte == UInt8(ascii: ";") || byte == 0x20 else {
+                    throw FramingError("a chunk's size is no number")
+                }
                 break
             }
             digits += 1

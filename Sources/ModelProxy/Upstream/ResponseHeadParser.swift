@@ -21,7 +21,9 @@ enum ResponseHeadParser {
             try framing.note(name, value)
             headers.add(name: String(decoding: name, as: UTF8.self), value: String(decoding: value, as: UTF8.self))
         }
-        guard position == bytes.endIndex else { throw FramingError("the head of the upstream's answer has an empty line in it") }
+        guard position == bytes.endIndex else {
+            throw FramingError("the head of the upstream's answer has an empty line in it")
+        }
         let body = try framing.framing(status: status, isHTTP11: isHTTP11, isAnswerToHEAD: isAnswerToHEAD)
         return ResponseHead(
             status: status, reason: reason, headers: headers, framing: body,
@@ -61,7 +63,8 @@ enum ResponseHeadParser {
         throw FramingError("the upstream's head does not end")
     }
 
-    private static func statusLine(_ line: Bytes) throws(FramingError) -> (isHTTP11: Bool, status: Int, reason: String) {
+    private static func statusLine(_ line: Bytes) throws(FramingError) -> (isHTTP11: Bool, status: Int, reason: String)
+    {
         try checkBeginning(line)
         let start = line.startIndex
         // "HTTP/1.1 200", then a space and a reason, or nothing.

@@ -58,7 +58,8 @@ package struct ModelResponse: Sendable {
             guard bytes.count + chunk.count <= limit else {
                 throw ModelError(
                     .modelAnswerTooLarge,
-                    "The model's answer is longer than \(limit) bytes; raise model.maximumAnswerBytes or lower max_tokens.")
+                    "The model's answer is longer than \(limit) bytes; raise model.maximumAnswerBytes or lower max_tokens."
+                )
             }
             bytes.append(contentsOf: chunk)
         }

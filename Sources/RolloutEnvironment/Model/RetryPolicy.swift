@@ -28,7 +28,9 @@ struct RetryPolicy: Sendable {
         if let value = milliseconds.flatMap(Double.init), value.isFinite, (0..<1e9).contains(value) {
             return .seconds(value / 1_000)
         }
-        if let value = seconds.flatMap(Double.init), value.isFinite, (0..<1e6).contains(value) { return .seconds(value) }
+        if let value = seconds.flatMap(Double.init), value.isFinite, (0..<1e6).contains(value) {
+            return .seconds(value)
+        }
         return nil
     }
 }

@@ -11,7 +11,9 @@ package struct ChosenDestination: Sendable {
     package var source: Source
 
     /// The first of: the configuration, `FW_TRACING_GATEWAY_BASE_URL`, the tagged model URL's gateway, the hosted one.
-    package static func choose(for request: InitRequest, _ configuration: RolloutEnvironment.Configuration) -> ChosenDestination {
+    package static func choose(
+        for request: InitRequest, _ configuration: RolloutEnvironment.Configuration
+    ) -> ChosenDestination {
         let ownKey = configuration.gatewayAPIKey ?? configuration.variable("FIREWORKS_API_KEY")
         let tagged = request.modelBaseURL.flatMap { TaggedURL($0) }
         // The model calls show this origin the caller's key anyway.

@@ -13,7 +13,9 @@ package protocol RolloutReporter: Sendable {
     func knowsAttempts(origin: String) -> Bool
 
     /// Brings a status to the gateway and waits for its answer.
-    func deliver(_ status: Status, for context: RolloutContext, message: String, within limit: Duration) async
+    func deliver(
+        _ status: Status, for context: RolloutContext, message: String, within limit: Duration
+    ) async
         -> DeliveryResult
 
     /// Sends a status sooner or later, in order, without fail.

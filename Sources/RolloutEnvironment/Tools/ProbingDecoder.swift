@@ -47,7 +47,9 @@ private struct ProbingObject<Key: CodingKey>: KeyedDecodingContainerProtocol {
     }
 
     // The standard library has an overload a scalar, whose defaults do not pass through the generic one.
-    func decodeIfPresent(_ type: Bool.Type, forKey key: Key) throws -> Bool? { try property(type, key, isRequired: false) }
+    func decodeIfPresent(_ type: Bool.Type, forKey key: Key) throws -> Bool? {
+        try property(type, key, isRequired: false)
+    }
     func decodeIfPresent(_ type: String.Type, forKey key: Key) throws -> String? {
         try property(type, key, isRequired: false)
     }
@@ -57,8 +59,12 @@ private struct ProbingObject<Key: CodingKey>: KeyedDecodingContainerProtocol {
     func decodeIfPresent(_ type: Float.Type, forKey key: Key) throws -> Float? {
         try property(type, key, isRequired: false)
     }
-    func decodeIfPresent(_ type: Int.Type, forKey key: Key) throws -> Int? { try property(type, key, isRequired: false) }
-    func decodeIfPresent(_ type: Int8.Type, forKey key: Key) throws -> Int8? { try property(type, key, isRequired: false) }
+    func decodeIfPresent(_ type: Int.Type, forKey key: Key) throws -> Int? {
+        try property(type, key, isRequired: false)
+    }
+    func decodeIfPresent(_ type: Int8.Type, forKey key: Key) throws -> Int8? {
+        try property(type, key, isRequired: false)
+    }
     func decodeIfPresent(_ type: Int16.Type, forKey key: Key) throws -> Int16? {
         try property(type, key, isRequired: false)
     }
@@ -68,7 +74,9 @@ private struct ProbingObject<Key: CodingKey>: KeyedDecodingContainerProtocol {
     func decodeIfPresent(_ type: Int64.Type, forKey key: Key) throws -> Int64? {
         try property(type, key, isRequired: false)
     }
-    func decodeIfPresent(_ type: UInt.Type, forKey key: Key) throws -> UInt? { try property(type, key, isRequired: false) }
+    func decodeIfPresent(_ type: UInt.Type, forKey key: Key) throws -> UInt? {
+        try property(type, key, isRequired: false)
+    }
     func decodeIfPresent(_ type: UInt8.Type, forKey key: Key) throws -> UInt8? {
         try property(type, key, isRequired: false)
     }

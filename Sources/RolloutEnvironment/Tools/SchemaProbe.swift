@@ -36,7 +36,8 @@ final class SchemaProbe {
     /// A value of `type` made of nothing, after which ``schema`` is that of the type.
     func value<T: Decodable>(_ type: T.Type) throws -> T {
         guard path.count <= Self.maximumDepth else {
-            throw ToolError("\(T.self) at \(place) contains itself or is nested too deeply; write its schema() yourself.")
+            throw ToolError(
+                "\(T.self) at \(place) contains itself or is nested too deeply; write its schema() yourself.")
         }
         if let choice = try enumeration(type) { return choice }
         if type == JSONValue.self, let value = JSONValue.null as? T { return value }

@@ -31,10 +31,11 @@ package enum RolloutFailures {
     }
 
     package static func deadlineExceeded(_ timeout: Duration, accepted: Bool, lastStatus: Status?) -> Status {
-        let seconds = timeout.components.seconds
+        let seconds = timeout.inSeconds
+        let shown = seconds == seconds.rounded() ? "\(Int(seconds))" : "\(seconds)"
         return status(
             .deadlineExceeded, reason: "CALLER_DEADLINE",
-            "The rollout did not end within \(seconds) s: /init was \(accepted ? "accepted" : "never answered"), "
+            "The rollout did not end within \(shown) s: /init was \(accepted ? "accepted" : "never answered"), "
                 + "the last status was \(lastStatus?.code.name ?? "none"); allow it more time or look at its logs",
             ["timeout_seconds": .number(seconds)])
     }

@@ -174,7 +174,7 @@ extension RolloutLifecycle {
     }
 
     private mutating func told(_ status: Status, _ extras: JSONObject?, _ random: Double) -> [Action] {
-        guard phase != .idle, phase != .registering else { return [] }
+        guard phase != .idle else { return [] }
         lastStatus = status
         guard status.isTerminal else { return [] }
         mayRun = false
@@ -209,8 +209,8 @@ extension RolloutLifecycle {
         deadlinePassed = true
         switch phase {
         case .checking: return []
-        case .idle, .registering: return end(deadlineStatus)
-        case .waiting where !mayRun: return end(deadlineStatus)
+        case .idle: return end(deadlineStatus)
+        case .registering where !mayRun, .waiting where !mayRun: return end(deadlineStatus)
         default:
             phase = .checking(.deadline)
             return [.check]

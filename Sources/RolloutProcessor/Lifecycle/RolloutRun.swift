@@ -100,8 +100,13 @@ struct RolloutRun {
                             guard (try? await Task.sleep(for: pause)) != nil else { return }
                             inbox.yield((serial, .waited))
                         }
-                    case .cancel(let execution):
+                    case .cancel(let execution) where execution.serial == serial:
+                        // The rollout ends with it, and the group must not take the request along.
                         cancelled.append(execution)
+                    case .cancel(let execution):
+                        group.addTask {
+                            await core.environment.cancel(execution, within: ProcessorCore.cancelTimeout)
+                        }
                     case .end(let ending):
                         return ending
                     }

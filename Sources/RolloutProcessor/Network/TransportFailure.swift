@@ -16,7 +16,8 @@ struct TransportFailure: Sendable {
             sent = false
         case let error as HTTPClientError:
             reason = error.shortDescription
-            sent = error != .connectTimeout && error != .getConnectionFromPoolTimeout
+            sent =
+                error != .connectTimeout && error != .getConnectionFromPoolTimeout
                 && error != .invalidURL && error != .emptyScheme && error != .emptyHost
             switch error {
             case .connectTimeout: reason = "no connection within the time for connecting"

@@ -78,11 +78,12 @@ private struct TurnPayload {
 
     private mutating func add(_ payload: RouterReplayPayload) {
         let matrices = payload.matrices.map { $0.map { JSONValue.string(Base64.encoded($0)) } ?? .null }
-        let selector = switch payload.selector {
-        case .all: "all"
-        case .suffix: "suffix"
-        case .bitmap: "bitmap"
-        }
+        let selector =
+            switch payload.selector {
+            case .all: "all"
+            case .suffix: "suffix"
+            case .bitmap: "bitmap"
+            }
         let replayed = payload.matrices.count { $0 != nil }
         extra.append("routing_matrices", .array(matrices))
         extra.append(

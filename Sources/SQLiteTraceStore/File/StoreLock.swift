@@ -4,9 +4,9 @@ import Synchronization
 import TraceStore
 
 #if canImport(Glibc)
-    import Glibc
+import Glibc
 #else
-    import Darwin
+import Darwin
 #endif
 
 /// Keeps a second gateway away from a store, by a lock on a file beside it that ends with the process.

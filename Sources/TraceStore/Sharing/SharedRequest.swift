@@ -74,7 +74,8 @@ package struct SharedRequest: Sendable {
         while start < parts.endIndex {
             let first = parts[start]
             var end = start + 1
-            while end < parts.endIndex, parts[end].origin == first.origin, parts[end].index == first.index + end - start {
+            while end < parts.endIndex, parts[end].origin == first.origin, parts[end].index == first.index + end - start
+            {
                 end += 1
             }
             runs.append(

@@ -194,7 +194,8 @@ package final class TraceWriter: Sendable {
     private func wait(hasWritten: Bool) -> Bool {
         let isHealthy = health.isHealthy
         let timeout: DispatchTime =
-            !isHealthy ? .now() + limits.probeInterval.dispatchInterval : hasWritten ? .now() + .seconds(1) : .distantFuture
+            !isHealthy
+            ? .now() + limits.probeInterval.dispatchInterval : hasWritten ? .now() + .seconds(1) : .distantFuture
         guard bell.wait(timeout: timeout) == .timedOut else { return hasWritten }
         state.withLock { $0.isWaiting = false }
         if isHealthy {

@@ -63,7 +63,9 @@ struct LogRoutes {
     @Sendable private func search(_ request: Request, _ context: GatewayContext) async throws -> Response {
         let parameters = try QueryParameters(request)
         let tags = try parameters.requiredList("tags", "at least one tag such as rollout_id:x")
-        let since = try parameters.number("hours_back").map { QueryParameters.since(hoursBack: $0, now: WallClock.now()) }
+        let since = try parameters.number("hours_back").map {
+            QueryParameters.since(hoursBack: $0, now: WallClock.now())
+        }
         let query = LogQuery(
             account: context.account, tags: tags, program: parameters.last("program"),
             limit: min(try parameters.count("limit") ?? 100, limits.logs), since: since,

@@ -48,7 +48,8 @@ struct RolloutRoutes {
                 parameter: "rollout_id")
         }
         guard let page = try await ledger.page(of: RolloutKey(account: context.account, rolloutID: id)) else {
-            throw Problem(.notFound, "nothing is known of rollout '\(id)'", parameter: "rollout_id", code: "unknown_rollout")
+            throw Problem(
+                .notFound, "nothing is known of rollout '\(id)'", parameter: "rollout_id", code: "unknown_rollout")
         }
         return Response(json: Self.json(id, page))
     }

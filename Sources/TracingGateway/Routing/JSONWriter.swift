@@ -43,6 +43,8 @@ struct JSONWriter {
 
 extension JSONValue {
     static func optional(_ text: String?) -> JSONValue { text.map { .string($0) } ?? .null }
-    static func optional(_ number: (some BinaryInteger)?) -> JSONValue { number.map { .number(JSONNumber($0)) } ?? .null }
+    static func optional(_ number: (some BinaryInteger)?) -> JSONValue {
+        number.map { .number(JSONNumber($0)) } ?? .null
+    }
     static func optional(_ bool: Bool?) -> JSONValue { bool.map { .bool($0) } ?? .null }
 }

@@ -34,7 +34,7 @@ struct ListeningSockets {
             do throws(GatewayStartError) {
                 let second = try await binding.bind("::1", taken)
                 return ListeningSockets(servers: [first, second], port: taken, channel: channel, registry: registry)
-            } catch where error.isInUse {
+            } catch  where error.isInUse {
                 try? await first.channel.close()
                 // The free port was free for one family only: another one may be so for both.
                 if port != 0 || attemptsLeft == 0 { throw error }

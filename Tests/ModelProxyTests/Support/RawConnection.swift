@@ -67,10 +67,14 @@ final class RawConnection: Sendable {
     func startReading() async throws { try await channel.setOption(.autoRead, value: true).get() }
 
     func waitFor(_ text: String, sourceLocation: String = #function) async throws {
-        try await eventually("\(text.debugDescription) in what came: \(self.text.debugDescription.prefix(600))") { self.text.contains(text) }
+        try await eventually("\(text.debugDescription) in what came: \(self.text.debugDescription.prefix(600))") {
+            self.text.contains(text)
+        }
     }
 
-    func waitForEnd() async throws { try await eventually("end of the connection; came: \(text.prefix(600))") { self.hasEnded } }
+    func waitForEnd() async throws {
+        try await eventually("end of the connection; came: \(text.prefix(600))") { self.hasEnded }
+    }
 
     private final class Handler: ChannelInboundHandler {
         typealias InboundIn = ByteBuffer
@@ -83,7 +87,9 @@ final class RawConnection: Sendable {
         }
         func channelInactive(context: ChannelHandlerContext) { state.value.withLock { $0.hasEnded = true } }
         func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-            if let event = event as? ChannelEvent, event == .inputClosed { state.value.withLock { $0.inputClosed = true } }
+            if let event = event as? ChannelEvent, event == .inputClosed {
+                state.value.withLock { $0.inputClosed = true }
+            }
         }
         func errorCaught(context: ChannelHandlerContext, error: any Error) {
             state.value.withLock { $0.hasEnded = true }
@@ -103,7 +109,8 @@ final class RawUpstream: Sendable {
     }
 
     /// - Parameter prepare: adds handlers before the bytes are kept, such as TLS.
-    static func start(prepare: @escaping @Sendable (any Channel) throws -> Void = { _ in }) async throws -> RawUpstream {
+    static func start(prepare: @escaping @Sendable (any Channel) throws -> Void = { _ in }) async throws -> RawUpstream
+    {
         let accepted = Accepted()
         let listener = try await ServerBootstrap(group: .singletonMultiThreadedEventLoopGroup)
             .childChannelInitializer { channel in

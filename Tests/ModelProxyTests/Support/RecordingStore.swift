@@ -50,7 +50,9 @@ final class RecordingStore: TraceStore {
     }
 
     func state(of rollout: RolloutKey) async throws -> RolloutState? { nil }
-    func states(matching filter: RolloutFilter, account: Account, after cursor: Int64?, limit: Int) async throws -> RolloutStates {
+    func states(
+        matching filter: RolloutFilter, account: Account, after cursor: Int64?, limit: Int
+    ) async throws -> RolloutStates {
         RolloutStates(states: [], next: nil)
     }
     func logs(_ query: LogQuery) async throws -> [StoredLog] { [] }

@@ -22,7 +22,8 @@ struct TestGateway: Sendable {
     ) async throws {
         var configuration = ProxyConfiguration(
             upstreams: try UpstreamRules(
-                upstream: upstream, upstreamKey: upstreamKey, allowed: allowed, environment: ["OTHER_KEY": "other-secret"]))
+                upstream: upstream, upstreamKey: upstreamKey, allowed: allowed,
+                environment: ["OTHER_KEY": "other-secret"]))
         try configure(&configuration)
         let store = RecordingStore()
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -34,7 +35,8 @@ struct TestGateway: Sendable {
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandlers([
-                        HTTPResponseEncoder(), ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes)),
+                        HTTPResponseEncoder(),
+                        ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes)),
                         HTTPServerPipelineHandler(), proxy.makeHandler(on: channel.eventLoop), Teapot(),
                     ])
                 }
@@ -144,7 +146,9 @@ struct Answer {
 }
 
 extension String {
-    fileprivate func components(_ separator: String) -> [String] { split(separator: separator, omittingEmptySubsequences: false).map(String.init) }
+    fileprivate func components(_ separator: String) -> [String] {
+        split(separator: separator, omittingEmptySubsequences: false).map(String.init)
+    }
 }
 
 /// Bytes of answers that upstreams give.
@@ -163,7 +167,8 @@ enum Script {
 
     static func event(_ content: String, finish: String? = nil, index: Int = 0) -> String {
         let reason = finish.map { "\"\($0)\"" } ?? "null"
-        return "data: {\"id\":\"c1\",\"model\":\"m-1\",\"object\":\"chat.completion.chunk\",\"choices\":[{\"index\":\(index),"
+        return
+            "data: {\"id\":\"c1\",\"model\":\"m-1\",\"object\":\"chat.completion.chunk\",\"choices\":[{\"index\":\(index),"
             + "\"delta\":{\"content\":\"\(content)\"},\"finish_reason\":\(reason)}]}\n\n"
     }
 

@@ -155,7 +155,9 @@ struct GatewayFixture: Sendable {
     static func completion(_ text: String) -> JSONValue {
         [
             "id": "c1", "object": "chat.completion", "model": "m",
-            "choices": [["index": 0, "message": ["role": "assistant", "content": .string(text)], "finish_reason": "stop"]],
+            "choices": [
+                ["index": 0, "message": ["role": "assistant", "content": .string(text)], "finish_reason": "stop"]
+            ],
         ]
     }
 }
