@@ -12,7 +12,7 @@ struct ModelPathParser {
         // A row may be called v1: only if the rest makes no sense without it, the /v1 is not the API's.
         if versioned, let path = try path(api: api, suffix: start, frontEnd: start - 3) { return path }
         if let path = try path(api: api, suffix: start, frontEnd: start) { return path }
-        return api == .models ? try untaggedModel() : nil
+        return try untaggedModel()
     }
 
     // MARK: The end
@@ -65,7 +65,7 @@ struct ModelPathParser {
                 rolloutID: try id("rollout_id", tags.rolloutID), runID: try id("run_id", tags.runID),
                 rowID: try id("row_id", tags.rowID), attempt: try attempt(base.attempt))
             path.upstreamBaseURL = try tags.encodedBaseURL.map(upstreamBaseURL)
-        } else if base.attempt != nil {
+        } else if base.attempt != nil || base.hasVersion && frontEnd < suffix {
             return nil
         }
         path.projectID = try projectID(base.projectID)
@@ -139,7 +139,7 @@ struct ModelPathParser {
             rowID: position..<end)
         let name = Self.encodedBaseURL
         var start = end - name.count
-        while start >= position {
+        while start >= position - 1 {
             if bytes[start] == name[0], bytes[start..<start + name.count].elementsEqual(name) {
                 guard start > position else { return nil }
                 tags.rowID = position..<start

@@ -20,6 +20,9 @@ public struct RouterReplayPayload: Sendable, Hashable {
         case uint16
     }
 
+    /// More tokens than any conversation has: a count that is only claimed must not cost its memory.
+    private static let maximumTokens = 1 << 24
+
     public var selector: Selector
     public var element: Element
     public var flags: UInt8
@@ -61,9 +64,8 @@ public struct RouterReplayPayload: Sendable, Hashable {
         let start = Int(try reader.integer(UInt32.self))
         let selectorLength = Int(try reader.integer(UInt32.self))
         let matricesLength = try reader.integer(UInt64.self)
-        // Every token takes a bit of a bitmap or some bytes of a matrix, else the counts would be only claimed.
-        guard replayed <= total, total <= max(bytes.count, selectorLength) * 8 || replayed == 0,
-            replayed == 0 || matricesLength % UInt64(replayed) == 0
+        guard total <= Self.maximumTokens, replayed <= total, selector != .all || replayed == total || replayed == 0,
+            matricesLength <= UInt64(bytes.count), replayed == 0 || matricesLength % UInt64(replayed) == 0
         else { throw PayloadError("the routing matrices' counts do not fit one another") }
         let bitmap = Array(try reader.bytes(selectorLength))
 

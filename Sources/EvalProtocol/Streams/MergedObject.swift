@@ -13,12 +13,70 @@ struct MergedObject: Sendable {
         case object(MergedObject)
         case toolCalls(MergedToolCalls)
 
-        init(_ value: JSONValue) {
+        init(_ value: JSONValue, key: String) {
             switch value {
+            case .array(let calls) where key == "tool_calls":
+                var merged = MergedToolCalls()
+                merged.merge(calls)
+                self = .toolCalls(merged)
             case .string(let string): self = .text(string)
             case .array(let array): self = .list(array)
             case .object(let object): self = .object(MergedObject(object))
             default: self = .value(value)
+            }
+        }
+
+        /// Adds a piece. What grows is first taken out of `self`, so that there is one reference to it and no copy.
+        mutating func merge(_ piece: JSONValue, key: String) {
+            if piece == .null { return }
+            switch (kind, piece) {
+            case (.text, .string(let more)):
+                guard case .text(var text) = self else { return }
+                if MergedObject.wholeKeys.contains(key), !text.text.isEmpty { return }
+                self = .value(.null)
+                text.append(more)
+                self = .text(text)
+            case (.list, .array(let more)):
+                guard case .list(var list) = self else { return }
+                self = .value(.null)
+                list += more
+                self = .list(list)
+            case (.object, .object(let more)):
+                guard case .object(var object) = self else { return }
+                self = .value(.null)
+                object.merge(more)
+                self = .object(object)
+            case (.toolCalls, .array(let more)):
+                guard case .toolCalls(var calls) = self else { return }
+                self = .value(.null)
+                calls.merge(more)
+                self = .toolCalls(calls)
+            // Content that began as a text and goes on in parts, or the other way round.
+            case (.text, .array(let more)) where key == "content": self = .list(parts + more)
+            case (.list, .string(let more)) where key == "content":
+                self = .list(parts + Content.text(more).parts)
+            default: self = Content(piece, key: key)
+            }
+        }
+
+        private enum Kind { case value, text, list, object, toolCalls }
+
+        private var kind: Kind {
+            switch self {
+            case .value: .value
+            case .text: .text
+            case .list: .list
+            case .object: .object
+            case .toolCalls: .toolCalls
+            }
+        }
+
+        /// A message's content as parts.
+        private var parts: [JSONValue] {
+            switch self {
+            case .list(let list): list
+            case .text(let text): text.text.isEmpty ? [] : [["type": "text", "text": .string(text)]]
+            default: []
             }
         }
 
@@ -40,63 +98,18 @@ struct MergedObject: Sendable {
     init(_ object: JSONObject) { merge(object) }
 
     /// Fields that come whole, so that a second piece says nothing new.
-    private static let wholeKeys: Set<String> = ["role", "id", "type", "name", "tool_call_id"]
+    fileprivate static let wholeKeys: Set<String> = ["role", "id", "type", "name", "tool_call_id"]
 
     /// Adds the pieces that are in `pieces`.
     mutating func merge(_ pieces: JSONObject) {
         for member in pieces.members {
             let key = member.key.text
-            if key == "tool_calls", case .array(let calls) = member.value {
-                mergeToolCalls(calls)
-            } else if let index = members.firstIndex(where: { $0.key == key }) {
-                merge(member.value, at: index)
+            if let index = members.firstIndex(where: { $0.key == key }) {
+                members[index].content.merge(member.value, key: key)
             } else {
-                members.append((key, Content(member.value)))
+                members.append((key, Content(member.value, key: key)))
             }
         }
-    }
-
-    private mutating func merge(_ piece: JSONValue, at index: Int) {
-        let key = members[index].key
-        let content = members[index].content
-        members[index].content = .value(.null)
-        switch (consume content, piece) {
-        case (let content, .null): members[index].content = content
-        case (.text(let text), .string) where Self.wholeKeys.contains(key) && !text.text.isEmpty:
-            members[index].content = .text(text)
-        case (.text(var text), .string(let more)):
-            text.append(more)
-            members[index].content = .text(text)
-        case (.list(var list), .array(let more)):
-            list += more
-            members[index].content = .list(list)
-        // Content that began as a text and goes on in parts, or the other way round.
-        case (.text(let text), .array(let more)) where key == "content":
-            members[index].content = .list((text.text.isEmpty ? [] : [Self.textPart(text)]) + more)
-        case (.list(let list), .string(let more)) where key == "content":
-            members[index].content = .list(list + (more.text.isEmpty ? [] : [Self.textPart(more)]))
-        case (.object(var object), .object(let more)):
-            object.merge(more)
-            members[index].content = .object(object)
-        case (_, let piece): members[index].content = Content(piece)
-        }
-    }
-
-    private static func textPart(_ text: JSONString) -> JSONValue { ["type": "text", "text": .string(text)] }
-
-    private mutating func mergeToolCalls(_ calls: [JSONValue]) {
-        guard let index = members.firstIndex(where: { $0.key == "tool_calls" }) else {
-            var merged = MergedToolCalls()
-            merged.merge(calls)
-            members.append(("tool_calls", .toolCalls(merged)))
-            return
-        }
-        let content = members[index].content
-        members[index].content = .value(.null)
-        var merged = MergedToolCalls()
-        if case .toolCalls(let earlier) = consume content { merged = earlier }
-        merged.merge(calls)
-        members[index].content = .toolCalls(merged)
     }
 
     /// Sets a field, unless `value` is null and there is something already.
@@ -114,7 +127,7 @@ struct MergedObject: Sendable {
             members.append((key, .list(elements)))
             return
         }
-        merge(.array(elements), at: index)
+        members[index].content.merge(.array(elements), key: key)
     }
 
     /// The field's text, if it is one.

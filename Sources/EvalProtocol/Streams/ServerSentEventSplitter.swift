@@ -115,6 +115,8 @@ public struct ServerSentEventError: Error, Sendable, Hashable, CustomStringConve
     /// The bound that was exceeded.
     public let maximumEventBytes: Int
 
+    public init(maximumEventBytes: Int) { self.maximumEventBytes = maximumEventBytes }
+
     public var description: String {
         "an event of the stream is longer than \(maximumEventBytes) bytes; raise the bound or end the stream"
     }
