@@ -21,8 +21,10 @@ struct CompletionAssemblerTests {
             #"{"id":"c","choices":[{"index":0,"delta":{"reasoning_content":"ink"},"finish_reason":"stop","stop_reason":7}]}"#,
             #"{"id":"c","object":"chat.completion.chunk","choices":[],"usage":{"prompt_tokens":3},"x":1.0}"#)
         #expect(finished == 1)
-        #expect(completion?.description
-            == #"{"id":"c","object":"chat.completion","created":1,"model":"m","usage":{"prompt_tokens":3},"prompt_token_ids":[1,2],"x":1.0,"choices":[{"index":0,"message":{"role":"assistant","content":"Héllo","reasoning_content":"think"},"stop_reason":7,"finish_reason":"stop"}]}"#)
+        #expect(
+            completion?.description
+                == #"{"id":"c","object":"chat.completion","created":1,"model":"m","usage":{"prompt_tokens":3},"prompt_token_ids":[1,2],"x":1.0,"choices":[{"index":0,"message":{"role":"assistant","content":"Héllo","reasoning_content":"think"},"stop_reason":7,"finish_reason":"stop"}]}"#
+        )
     }
 
     @Test("nothing before the first choice, and refusal of what is no chunk")
@@ -37,8 +39,10 @@ struct CompletionAssemblerTests {
     @Test("several choices, each with its own end")
     func choices() throws {
         let (completion, finished) = try assemble(
-            #"{"choices":[{"index":1,"delta":{"content":"b"}}]}"#, #"{"choices":[{"index":0,"delta":{"content":"a"}}]}"#,
-            #"{"choices":[{"index":1,"delta":{"content":"B"},"finish_reason":"length"},{"index":0,"delta":{"content":"A"}}]}"#)
+            #"{"choices":[{"index":1,"delta":{"content":"b"}}]}"#,
+            #"{"choices":[{"index":0,"delta":{"content":"a"}}]}"#,
+            #"{"choices":[{"index":1,"delta":{"content":"B"},"finish_reason":"length"},{"index":0,"delta":{"content":"A"}}]}"#
+        )
         #expect(finished == 1)
         #expect(completion?["choices"]?[0]?["message"]?["content"] == "aA")
         #expect(completion?["choices"]?[1]?["message"]?["content"] == "bB")
@@ -47,7 +51,9 @@ struct CompletionAssemblerTests {
 
     private func toolCalls(_ deltas: String...) throws -> String? {
         var assembler = CompletionAssembler()
-        for delta in deltas { try assembler.add(Array(#"{"choices":[{"index":0,"delta":{"tool_calls":\#(delta)}}]}"#.utf8)) }
+        for delta in deltas {
+            try assembler.add(Array(#"{"choices":[{"index":0,"delta":{"tool_calls":\#(delta)}}]}"#.utf8))
+        }
         return assembler.completion?["choices"]?[0]?["message"]?["tool_calls"]?.description
     }
 
@@ -59,13 +65,15 @@ struct CompletionAssemblerTests {
                 #"[{"index":0,"function":{"arguments":"{\"a\""}}]"#,
                 #"[{"index":1,"id":"y","type":"function","function":{"name":"g","arguments":"{"}},{"index":0,"id":"x","function":{"name":"f","arguments":":1}"}}]"#,
                 #"[{"index":1,"id":null,"function":{"name":null,"arguments":"}"}}]"#)
-                == #"[{"id":"x","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}},{"id":"y","type":"function","function":{"name":"g","arguments":"{}"}}]"#)
+                == #"[{"id":"x","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}},{"id":"y","type":"function","function":{"name":"g","arguments":"{}"}}]"#
+        )
         // All with index 0, an id made up for each chunk, and no index at all.
         #expect(
             try toolCalls(
                 #"[{"index":0,"id":"x","function":{"name":"f","arguments":"{}"}}]"#,
                 #"[{"index":0,"id":"y","function":{"name":"g","arguments":"[]"}}]"#)
-                == #"[{"id":"x","function":{"name":"f","arguments":"{}"}},{"id":"y","function":{"name":"g","arguments":"[]"}}]"#)
+                == #"[{"id":"x","function":{"name":"f","arguments":"{}"}},{"id":"y","function":{"name":"g","arguments":"[]"}}]"#
+        )
         #expect(
             try toolCalls(
                 #"[{"index":0,"id":"x","function":{"name":"f","arguments":"{"}}]"#,
@@ -75,7 +83,8 @@ struct CompletionAssemblerTests {
             try toolCalls(
                 #"[{"id":"x","function":{"name":"f","arguments":"{"}}]"#, #"[{"function":{"arguments":"}"}}]"#,
                 #"[{"id":"y","function":{"name":"g","arguments":""}}]"#)
-                == #"[{"id":"x","function":{"name":"f","arguments":"{}"}},{"id":"y","function":{"name":"g","arguments":""}}]"#)
+                == #"[{"id":"x","function":{"name":"f","arguments":"{}"}},{"id":"y","function":{"name":"g","arguments":""}}]"#
+        )
     }
 
     @Test("log probabilities and token ids are joined, halves of a character too")
@@ -84,17 +93,21 @@ struct CompletionAssemblerTests {
             #"{"choices":[{"index":0,"delta":{"content":"\ud83d"},"logprobs":{"content":[{"logprob":-0.10}],"refusal":null},"token_ids":[1]}]}"#,
             #"{"choices":[{"index":0,"delta":{"content":"\ude00"},"logprobs":null,"token_ids":[2,3]}]}"#,
             #"{"choices":[{"index":0,"delta":{},"logprobs":{"content":[{"logprob":-1}]},"finish_reason":"stop"}]}"#)
-        #expect(completion?["choices"]?.description
-            == #"[{"index":0,"message":{"content":"😀","role":"assistant"},"logprobs":{"content":[{"logprob":-0.10},{"logprob":-1}],"refusal":null},"token_ids":[1,2,3],"finish_reason":"stop"}]"#)
+        #expect(
+            completion?["choices"]?.description
+                == #"[{"index":0,"message":{"content":"😀","role":"assistant"},"logprobs":{"content":[{"logprob":-0.10},{"logprob":-1}],"refusal":null},"token_ids":[1,2,3],"finish_reason":"stop"}]"#
+        )
     }
 
     @Test("content in parts, and whole messages at the end")
     func otherShapes() throws {
         let (parts, _) = try assemble(
             #"{"choices":[{"delta":{"content":[{"type":"thinking"}]}}]}"#, #"{"choices":[{"delta":{"content":"a"}}]}"#)
-        #expect(parts?["choices"]?[0]?["message"]?["content"] == [["type": "thinking"], ["type": "text", "text": "a"]])
+        #expect(
+            parts?["choices"]?[0]?["message"]?["content"] == [["type": "thinking"], ["type": "text", "text": "a"]])
         let (whole, _) = try assemble(
-            #"{"choices":[{"delta":{"content":"a"}}]}"#, #"{"choices":[{"message":{"role":"assistant","content":"a"},"finish_reason":"stop"}]}"#)
+            #"{"choices":[{"delta":{"content":"a"}}]}"#,
+            #"{"choices":[{"message":{"role":"assistant","content":"a"},"finish_reason":"stop"}]}"#)
         #expect(whole?["choices"]?[0]?["message"]?["content"] == "a")
         #expect(whole?["choices"]?[0]?["message"]?["role"] == "assistant")
     }

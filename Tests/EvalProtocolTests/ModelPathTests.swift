@@ -52,15 +52,18 @@ struct ModelPathTests {
         ("{T}100%{C}", "/chat/completions r,i,e,n,w100%"),
         ("{T}%zz%2{C}", "/chat/completions r,i,e,n,w%zz%2"),
         ("/rollout_id/r%2Fs/invocation_id/i/experiment_id/e/run_id/n/row_id/v1{C}", "/chat/completions r/s,i,e,n,v1"),
-        ("/rollout_id/invocation_id/invocation_id/i/experiment_id/e/run_id/n/row_id/w{C}",
-            "/chat/completions invocation_id,i,e,n,w"),
+        (
+            "/rollout_id/invocation_id/invocation_id/i/experiment_id/e/run_id/n/row_id/w{C}",
+            "/chat/completions invocation_id,i,e,n,w"
+        ),
     ]
 
     static let othersTable: [String] = [
         "", "/", "/v1", "/logs", "chat/completions", "/chat", "/xchat/completions", "/chat/completions/",
         "/chat/completionsx", "/v2/chat/completions", "/v1/v1/chat/completions", "/foo/chat/completions",
         "/attempt/a/chat/completions", "/project_id/chat/completions", "/project_id/p/project_id/q/chat/completions",
-        "/models/", "/rollout_id/r/chat/completions", "/rollout_id/r/invocation_id/i/experiment_id/e/run_id/n/chat/completions",
+        "/models/", "/rollout_id/r/chat/completions",
+        "/rollout_id/r/invocation_id/i/experiment_id/e/run_id/n/chat/completions",
         "/rollout_id/r/invocation_id/i/experiment_id/e/run_id/n/row_id/chat/completions",
         "/rollout_id//invocation_id/i/experiment_id/e/run_id/n/row_id/w/chat/completions",
         "/rollout_id/r//invocation_id/i/experiment_id/e/run_id/n/row_id/w/chat/completions",
@@ -154,7 +157,8 @@ struct TaggedURLTests {
         "is nothing for URLs without tags",
         arguments: [
             "", "http://localhost:4020", "http://localhost:4020/v1", "http://gw/rollout_id/r", "/rollout_id/r",
-            "\(tags)", "http://gw/attempt/a%20b\(tags)", "http://\(tags)", "http://gw/rollout_id/r/invocation_id/i/run_id/n/row_id/w",
+            "\(tags)", "http://gw/attempt/a%20b\(tags)", "http://\(tags)",
+            "http://gw/rollout_id/r/invocation_id/i/run_id/n/row_id/w",
         ])
     func untagged(_ text: String) { #expect(TaggedURL(text) == nil) }
 
@@ -181,7 +185,8 @@ struct TaggedURLTests {
                 let attempt = AttemptID("a")
                 let url = TaggedURL.make(
                     gatewayURL: "http://localhost:1//", metadata: metadata, attempt: attempt, upstreamBaseURL: upstream)
-                let path = try #require(try ModelPath(parsing: String(url.dropFirst("http://localhost:1".count)) + chat))
+                let path = try #require(
+                    try ModelPath(parsing: String(url.dropFirst("http://localhost:1".count)) + chat))
                 #expect(path.metadata?.ids.map(\.id) == metadata.ids.map(\.id))
                 #expect(path.metadata?.attempt == attempt)
                 #expect(path.upstreamBaseURL == upstream)

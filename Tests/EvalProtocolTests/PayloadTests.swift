@@ -32,7 +32,9 @@ struct PayloadTests {
                 #expect(decoded.encode() == raw)
                 #expect(decoded.tokens.map { Double($0.logprob) } == values.compactMap(\.double))
                 let ids = decoded.tokens.compactMap(\.id).map(Int.init)
-                #expect((ids.count == decoded.tokens.count ? ids : nil) == vector["expect"]?["token_ids"]?.array?.compactMap(\.int))
+                #expect(
+                    (ids.count == decoded.tokens.count ? ids : nil)
+                        == vector["expect"]?["token_ids"]?.array?.compactMap(\.int))
             case "prompt_token_ids":
                 let decoded = try PromptTokenIDsPayload(decoding: raw)
                 #expect(decoded.encode() == raw)
@@ -42,7 +44,8 @@ struct PayloadTests {
                 #expect(decoded.encode() == raw)
                 #expect(decoded.matrices.map { $0.map { Data($0).base64EncodedString() } } == values.map(\.string))
                 let made = try RouterReplayPayload(
-                    matrices: decoded.matrices, element: decoded.element, selector: decoded.selector, flags: decoded.flags)
+                    matrices: decoded.matrices, element: decoded.element, selector: decoded.selector,
+                    flags: decoded.flags)
                 #expect(made == decoded)
             default: Issue.record("an unknown type")
             }

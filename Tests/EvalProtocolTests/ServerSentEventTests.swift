@@ -34,12 +34,15 @@ struct ServerSentEventTests {
     }
 
     static let events = [
-        "data: {\"a\":\"ä€😀\"}", ": comment", "event: x|data: 1|data: 2", "data: a\u{2028}b\u{2029}c\u{85}d", "id: 1|data:", ":|:", "data: [DONE]",
+        "data: {\"a\":\"ä€😀\"}", ": comment", "event: x|data: 1|data: 2", "data: a\u{2028}b\u{2029}c\u{85}d",
+        "id: 1|data:", ":|:", "data: [DONE]",
     ]
 
     @Test("raw bytes are those that came, however they are cut", arguments: ["\n", "\r\n", "\r"])
     func cuts(_ lineEnd: String) throws {
-        let raw = Self.events.map { Array(($0.split(separator: "|").joined(separator: lineEnd) + lineEnd + lineEnd).utf8) }
+        let raw = Self.events.map {
+            Array(($0.split(separator: "|").joined(separator: lineEnd) + lineEnd + lineEnd).utf8)
+        }
         let stream = raw.flatMap { $0 }
         var random = SeededGenerator.printingSeed()
         for round in 0..<100 {
@@ -53,8 +56,9 @@ struct ServerSentEventTests {
             let (events, left) = try split(pieces)
             #expect(events.map(\.raw) == raw)
             #expect(left.isEmpty)
-            #expect(events.map { String(decoding: $0.data, as: UTF8.self) }
-                == ["{\"a\":\"ä€😀\"}", "", "1\n2", "a\u{2028}b\u{2029}c\u{85}d", "", "", "[DONE]"])
+            #expect(
+                events.map { String(decoding: $0.data, as: UTF8.self) }
+                    == ["{\"a\":\"ä€😀\"}", "", "1\n2", "a\u{2028}b\u{2029}c\u{85}d", "", "", "[DONE]"])
         }
     }
 

@@ -14,17 +14,40 @@ struct VocabularyTests {
 
     @Test("every type comes back with the fields it does not know")
     func unknownFields() throws {
-        try roundTrip(Message.self, #"{"role":"user","content":"a","name":"n","tool_call_id":"t","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"},"index":0}],"weight":null,"z":1.0}"#)
-        try roundTrip(Message.self, #"{"role":"user","content":[{"type":"text","text":"a","x":1},{"type":"video","y":[]}]}"#)
-        try roundTrip(RolloutMetadata.self, #"{"invocation_id":"i","experiment_id":"e","rollout_id":"r","run_id":"n","row_id":"w","attempt":"a","deadline_seconds":5,"x":null}"#)
+        try roundTrip(
+            Message.self,
+            #"{"role":"user","content":"a","name":"n","tool_call_id":"t","tool_calls":[{"id":"c","type":"function","function":{"name":"f","arguments":"{}"},"index":0}],"weight":null,"z":1.0}"#
+        )
+        try roundTrip(
+            Message.self, #"{"role":"user","content":[{"type":"text","text":"a","x":1},{"type":"video","y":[]}]}"#)
+        try roundTrip(
+            RolloutMetadata.self,
+            #"{"invocation_id":"i","experiment_id":"e","rollout_id":"r","run_id":"n","row_id":"w","attempt":"a","deadline_seconds":5,"x":null}"#
+        )
         try roundTrip(CompletionParameters.self, #"{"model":"m","temperature":1.0,"base_url":null}"#)
-        try roundTrip(InitRequest.self, #"{"completion_params":{"model":"m"},"messages":[],"tools":[{}],"model_base_url":"u","metadata":{"invocation_id":"i","experiment_id":"e","rollout_id":"r","run_id":"n","row_id":"w"},"api_key":"k","x":1}"#)
+        try roundTrip(
+            InitRequest.self,
+            #"{"completion_params":{"model":"m"},"messages":[],"tools":[{}],"model_base_url":"u","metadata":{"invocation_id":"i","experiment_id":"e","rollout_id":"r","run_id":"n","row_id":"w"},"api_key":"k","x":1}"#
+        )
         try roundTrip(Status.self, #"{"code":100,"message":"m","details":[{"@type":"t","x":1.0}]}"#)
-        try roundTrip(InputMetadata.self, #"{"row_id":"w","completion_params":{},"dataset_info":null,"session_data":{"a":1},"x":2}"#)
-        try roundTrip(ExecutionMetadata.self, #"{"invocation_id":"i","experiment_id":"e","rollout_id":"r","run_id":null,"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3},"rollout_duration_seconds":1.5,"finish_reason":"stop","tool_call_count":2,"extra":{},"cost_metrics":null}"#)
-        try roundTrip(EvaluationRow.self, #"{"messages":[{"role":"user","content":"a"}],"tools":null,"input_metadata":{"row_id":null,"completion_params":{},"dataset_info":null,"session_data":null},"rollout_status":{"code":101,"message":"Rollout is running","details":[]},"ground_truth":{"a":[1]},"execution_metadata":{"run_id":null,"usage":null,"rollout_duration_seconds":null,"extra":null},"evaluation_result":null,"new":1e400}"#)
-        try roundTrip(LogLine.self, #"{"program":"p","status":{"code":101,"message":"","details":[]},"message":"m","tags":["rollout_id:r"],"extras":{"a":1.0}}"#)
-        try roundTrip(ErrorInfo.self, #"{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"R","domain":"d","metadata":{"a":1}}"#)
+        try roundTrip(
+            InputMetadata.self,
+            #"{"row_id":"w","completion_params":{},"dataset_info":null,"session_data":{"a":1},"x":2}"#)
+        try roundTrip(
+            ExecutionMetadata.self,
+            #"{"invocation_id":"i","experiment_id":"e","rollout_id":"r","run_id":null,"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3},"rollout_duration_seconds":1.5,"finish_reason":"stop","tool_call_count":2,"extra":{},"cost_metrics":null}"#
+        )
+        try roundTrip(
+            EvaluationRow.self,
+            #"{"messages":[{"role":"user","content":"a"}],"tools":null,"input_metadata":{"row_id":null,"completion_params":{},"dataset_info":null,"session_data":null},"rollout_status":{"code":101,"message":"Rollout is running","details":[]},"ground_truth":{"a":[1]},"execution_metadata":{"run_id":null,"usage":null,"rollout_duration_seconds":null,"extra":null},"evaluation_result":null,"new":1e400}"#
+        )
+        try roundTrip(
+            LogLine.self,
+            #"{"program":"p","status":{"code":101,"message":"","details":[]},"message":"m","tags":["rollout_id:r"],"extras":{"a":1.0}}"#
+        )
+        try roundTrip(
+            ErrorInfo.self,
+            #"{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"R","domain":"d","metadata":{"a":1}}"#)
     }
 
     private func message<T: JSONConvertible>(_ type: T.Type, _ text: String) throws -> String {
@@ -38,22 +61,36 @@ struct VocabularyTests {
 
     @Test("errors say where, what was found, and what is allowed")
     func errors() throws {
-        #expect(try message(Message.self, #"{"role":""}"#) == #"role: expected a non-empty string, found the string """#)
-        #expect(try message(Message.self, #"{"role":"user","content":7}"#)
-            == "content: expected a string, null, or an array of content parts, found the number 7")
-        #expect(try message(InitRequest.self, #"{"completion_params":{"model":"m"},"messages":[{"role":"a"},{"role":"b","content":[{"type":"text"}]}],"metadata":{}}"#)
-            == "messages[1].content[0].text: expected a string, found nothing")
-        #expect(try message(InitRequest.self, #"{"completion_params":{},"metadata":{}}"#)
-            == "completion_params.model: expected a non-empty string, found nothing")
-        #expect(try message(RolloutMetadata.self, #"{"invocation_id":"i","experiment_id":"e","rollout_id":"r","run_id":"n","row_id":"w","attempt":"a b"}"#)
-            == #"attempt: expected 1 to 64 characters of A-Z, a-z, 0-9, '.', '_' and '-', found the string "a b""#)
-        #expect(try message(Status.self, #"{"code":17}"#) == "code: expected one of the codes 0 to 16 and 100 to 103, found the number 17")
+        #expect(
+            try message(Message.self, #"{"role":""}"#) == #"role: expected a non-empty string, found the string """#)
+        #expect(
+            try message(Message.self, #"{"role":"user","content":7}"#)
+                == "content: expected a string, null, or an array of content parts, found the number 7")
+        #expect(
+            try message(
+                InitRequest.self,
+                #"{"completion_params":{"model":"m"},"messages":[{"role":"a"},{"role":"b","content":[{"type":"text"}]}],"metadata":{}}"#
+            )
+                == "messages[1].content[0].text: expected a string, found nothing")
+        #expect(
+            try message(InitRequest.self, #"{"completion_params":{},"metadata":{}}"#)
+                == "completion_params.model: expected a non-empty string, found nothing")
+        #expect(
+            try message(
+                RolloutMetadata.self,
+                #"{"invocation_id":"i","experiment_id":"e","rollout_id":"r","run_id":"n","row_id":"w","attempt":"a b"}"#
+            )
+                == #"attempt: expected 1 to 64 characters of A-Z, a-z, 0-9, '.', '_' and '-', found the string "a b""#)
+        #expect(
+            try message(Status.self, #"{"code":17}"#)
+                == "code: expected one of the codes 0 to 16 and 100 to 103, found the number 17")
         #expect(try message(Status.self, "[]") == "the document: expected an object, found an array of 0")
     }
 
     @Test("a log line's status without a code counts as none")
     func statusWithoutCode() throws {
-        let line = try LogLine(parsing: Array(#"{"status":{"code":null,"message":null},"message":"m","tags":[],"extras":null}"#.utf8))
+        let line = try LogLine(
+            parsing: Array(#"{"status":{"code":null,"message":null},"message":"m","tags":[],"extras":null}"#.utf8))
         #expect(line.status == nil && line.program == "eval_protocol" && line.extras.isEmpty)
         #expect(try LogLine(parsing: Array(#"{"message":"m","status":{"code":55}}"#.utf8)).status == nil)
     }

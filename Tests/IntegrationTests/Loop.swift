@@ -7,8 +7,8 @@ import Logging
 import ModelProxy
 import NIOPosix
 import RolloutEnvironment
-import ServiceLifecycle
 import SQLiteTraceStore
+import ServiceLifecycle
 import TestSupport
 import TraceStore
 import TracingGateway

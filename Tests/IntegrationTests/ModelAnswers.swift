@@ -9,7 +9,9 @@ enum ModelAnswers {
     /// `echo: ` and the last message, streamed if asked.
     @Sendable static func echo(_ request: ScriptedHTTPServer.Request) async -> ScriptedHTTPServer.Response {
         let text = "echo: \(lastMessage(of: request)?["content"]?.string ?? "")"
-        guard request.json?["stream"]?.bool == true else { return completion(["role": "assistant", "content": .string(text)]) }
+        guard request.json?["stream"]?.bool == true else {
+            return completion(["role": "assistant", "content": .string(text)])
+        }
         let pieces = text.split(separator: " ", omittingEmptySubsequences: false)
         var blocks = pieces.enumerated().map { index, piece in
             chunk(["content": .string(index == 0 ? String(piece) : " \(piece)")], finish: .null)
@@ -21,7 +23,9 @@ enum ModelAnswers {
     /// Calls `multiply` with 6 and 7, then says what it gave.
     @Sendable static func multiplying(_ request: ScriptedHTTPServer.Request) async -> ScriptedHTTPServer.Response {
         if let last = lastMessage(of: request), last["role"]?.string == "tool" {
-            return completion(["role": "assistant", "content": .string("It is \(last["content"]?.string ?? "nothing").")])
+            return completion([
+                "role": "assistant", "content": .string("It is \(last["content"]?.string ?? "nothing")."),
+            ])
         }
         let function: JSONValue = ["name": "multiply", "arguments": "{\"a\": 6, \"b\": 7}"]
         let call: JSONValue = ["id": "call_1", "type": "function", "function": function]
@@ -29,7 +33,9 @@ enum ModelAnswers {
     }
 
     @Sendable static func refusing(_ request: ScriptedHTTPServer.Request) async -> ScriptedHTTPServer.Response {
-        .json(["error": ["message": "no such model", "type": "invalid_request_error", "param": .null, "code": .null]], status: 400)
+        .json(
+            ["error": ["message": "no such model", "type": "invalid_request_error", "param": .null, "code": .null]],
+            status: 400)
     }
 
     static func lastMessage(of request: ScriptedHTTPServer.Request) -> JSONValue? {
