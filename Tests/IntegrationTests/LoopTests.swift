@@ -47,7 +47,7 @@ struct LoopTests {
             let row = try await loop.process("6 times 7?")
             #expect(row.rolloutStatus.code == .finished, "\(row.rolloutStatus)")
             #expect(row.messages.map(\.role) == ["user", "assistant", "tool", "assistant"])
-            #expect(row.messages[1].toolCalls?.first?.function.name == "multiply")
+            #expect(row.messages[1].toolCalls?.first?.name == "multiply")
             #expect(row.messages.last?.text == "It is 42.")
             #expect(row.tools?.count == 1)
         }
