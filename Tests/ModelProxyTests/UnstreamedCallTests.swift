@@ -182,7 +182,8 @@ struct UnstreamedCallTests {
                 async let answer = gateway.exchange()
                 let served = try await upstream.connection(number, with: "hi")
                 try await served.send(garbage)
-                try await served.close()
+                // The gateway may have closed it first.
+                try? await served.close()
                 #expect(try await answer.status == 502)
             }
             try await eventually("the records") { gateway.store.calls.map(\.state) == [.failed, .cut] }

@@ -220,9 +220,9 @@ import WireJSON
 
     @Test("slow heads and idle connections are closed, a slow body is told why") func deadlines() async throws {
         try await GatewayFixture.with(configure: {
-            $0.connections.idle = .milliseconds(300)
-            $0.connections.head = .milliseconds(100)
-            $0.connections.bodyPause = .milliseconds(100)
+            $0.connections.idle = .seconds(3)
+            $0.connections.head = .seconds(1)
+            $0.connections.bodyPause = .seconds(1)
         }) { gateway in
             let idle = try await RawConnection.open(gateway.port)
             let slowHead = try await RawConnection.open(gateway.port)
@@ -234,7 +234,7 @@ import WireJSON
             #expect(try await used.response().status == 200)
             // A request that is being answered has no deadline.
             let waiting = try await RawConnection.open(gateway.port)
-            try await waiting.send(Self.head("GET", "/status?rollout_id=r&wait_seconds=0.6"))
+            try await waiting.send(Self.head("GET", "/status?rollout_id=r&wait_seconds=4"))
             #expect(try await slowBody.response().status == 408)
             for connection in [idle, slowHead, slowBody, used] { try await connection.waitForEnd() }
             #expect(try await waiting.response().status == 200)
