@@ -18,7 +18,7 @@ def symbols(folder: Path, module: str) -> set[str]:
 
 def main() -> None:
     folder, modules = Path(sys.argv[1]), sys.argv[2:]
-    known = set().union(*(symbols(folder, module) for module in modules))
+    known = set(modules).union(*(symbols(folder, module) for module in modules))
     count = 0
     for module in modules:
         for one in json.loads((folder / f"{module}.json").read_text())["diagnostics"]:
