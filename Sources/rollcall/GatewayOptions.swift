@@ -53,6 +53,20 @@ struct GatewayOptions: ParsableArguments {
     var apiKeysFile: String?
 
     @Option(
+        name: .customLong("max-body-bytes"),
+        help: ArgumentHelp(
+            "How large the body of a model call may be. (ROLLCALL_MAX_BODY_BYTES; default: 33554432)",
+            valueName: "bytes"))
+    var maximumBodyBytes: String?
+
+    @Option(
+        name: .customLong("max-answer-bytes"),
+        help: ArgumentHelp(
+            "How large an answer that is recorded may be. (ROLLCALL_MAX_ANSWER_BYTES; default: 67108864)",
+            valueName: "bytes"))
+    var maximumAnswerBytes: String?
+
+    @Option(
         help: ArgumentHelp(
             "Seconds that running calls may take once the gateway is to stop. (ROLLCALL_GRACE; default: 30)",
             valueName: "seconds"))

@@ -31,6 +31,10 @@ struct GatewaySettings {
             Double(text).flatMap { $0 >= 0 && $0 <= 86_400 ? $0 : nil }
         }
         if let grace { configuration.grace = .seconds(grace) }
+        let body = try sources.bytes(options.maximumBodyBytes, "--max-body-bytes", "ROLLCALL_MAX_BODY_BYTES")
+        if let body { configuration.proxy.maximumBodyBytes = body }
+        let answer = try sources.bytes(options.maximumAnswerBytes, "--max-answer-bytes", "ROLLCALL_MAX_ANSWER_BYTES")
+        if let answer { configuration.proxy.maximumAnswerBytes = answer }
         guard configuration.isAllowed else {
             throw GatewaySettingError(
                 description: "--host \(configuration.host) can be reached from other machines, and there are no keys; "
@@ -114,6 +118,12 @@ private struct SettingSources {
                 description: "\(flag == nil ? variable : name) is '\(text)', expected \(expected)")
         }
         return value
+    }
+
+    func bytes(_ flag: String?, _ name: String, _ variable: String) throws -> Int? {
+        try value(flag, name, variable, "a number of bytes from 1024 to 1073741824") { text in
+            Int(text).flatMap { (1024...1_073_741_824).contains($0) ? $0 : nil }
+        }
     }
 
     func contents(of file: String, flag: String) throws -> String {
