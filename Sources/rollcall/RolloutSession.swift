@@ -116,7 +116,7 @@ final class RolloutSession: Sendable {
                 "\(count) \(count == 1 ? "rollout" : "rollouts") in "
                 + DurationText.seconds((ContinuousClock.now - begun).inSeconds)
             if !codes.isEmpty { text += ": " + codes.joined(separator: ", ") }
-            text += " · \(display.turns) turns"
+            text += " · \(display.turns) \(display.turns == 1 ? "turn" : "turns")"
             if display.tokens > 0 { text += " · \(display.tokens) tokens" }
             return text
         }

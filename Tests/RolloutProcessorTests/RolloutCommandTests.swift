@@ -6,7 +6,8 @@ import TestSupport
 import Testing
 import WireJSON
 
-@Suite("rollcall rollout: the command")
+// One process at a time: they would take each other the processor, and other tests their time.
+@Suite("rollcall rollout: the command", .serialized)
 struct RolloutCommandTests {
     private static func answering(_ gateway: FakeGateway) -> @Sendable (InitRequest, Int) async -> FakeWorld.Response {
         { request, _ in

@@ -4,6 +4,14 @@ import AsyncHTTPClient
 import NIOCore
 import NIOPosix
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
 /// Why a request got no answer, in words, and whether the other side may have seen it.
 struct TransportFailure: Sendable {
     var reason: String
@@ -26,7 +34,7 @@ struct TransportFailure: Sendable {
             default: break
             }
         case let error as IOError:
-            reason = "\(error)"
+            reason = Self.describe(error)
             sent = true
         default:
             // TLS failures come here; nothing of a request passes before the handshake is over, but which error is of
@@ -38,11 +46,17 @@ struct TransportFailure: Sendable {
 
     private static func describe(_ error: NIOConnectionError) -> String {
         if let first = error.connectionErrors.first {
-            return "cannot connect to \(error.host):\(error.port): \(first.error)"
+            return "cannot connect to \(error.host):\(error.port): \(describe(first.error))"
         }
         if error.dnsAError != nil || error.dnsAAAAError != nil {
             return "the host name \(error.host) is not known"
         }
         return "cannot connect to \(error.host):\(error.port)"
+    }
+
+    /// The system's own words, such as `Connection refused`.
+    private static func describe(_ error: any Error) -> String {
+        guard let error = error as? IOError, let text = strerror(error.errnoCode) else { return "\(error)" }
+        return String(cString: text)
     }
 }
