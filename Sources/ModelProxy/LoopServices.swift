@@ -11,6 +11,8 @@ final class LoopServices {
     let ledger: TraceLedger
     let logger: Logger
     let outcomes: OutcomeMailbox
+    /// Bytes of the bodies that are coming in.
+    var incomingBytes = 0
     private let tls: TLSContext
     private var pools: [UpstreamOrigin: UpstreamPool] = [:]
     /// The handlers that have a deadline.

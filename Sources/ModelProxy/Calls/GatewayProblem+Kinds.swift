@@ -54,6 +54,14 @@ extension GatewayProblem {
     }
 }
 
+/// The problems of load.
+extension GatewayProblem {
+    static let tooManyBodies = GatewayProblem(
+        status: 503,
+        "The bodies of all the calls that are coming in are too large together. Send the call again later.",
+        type: "server_error", code: "overloaded", retryAfter: 2, isWorthRepeating: true)
+}
+
 /// The problems of upstreams.
 extension GatewayProblem {
     static let noUpstream = GatewayProblem(

@@ -21,7 +21,8 @@ package struct StreamReading {
     private var splitter: ServerSentEventSplitter
     private var assembler = CompletionAssembler()
     private let inflater: Inflater?
-    private var total = 0
+    /// Bytes that have been read.
+    package private(set) var total = 0
     /// Bytes in the splitter that have neither passed nor been held.
     private var unfinished = 0
     /// Whether what comes is held.

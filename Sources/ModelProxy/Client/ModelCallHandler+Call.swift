@@ -1,7 +1,6 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
 import EvalProtocol
-import Logging
 import NIOCore
 import NIOHTTP1
 import TraceStore
@@ -19,6 +18,7 @@ extension ModelCallHandler {
     // MARK: The request
 
     func start(_ context: ChannelHandlerContext, _ intake: RequestIntake) {
+        incomingBytes = 0
         let accepted = intake.accepted
         let configuration = services.configuration
         let isChat = accepted.path.api == .chatCompletions
@@ -79,19 +79,12 @@ extension ModelCallHandler {
         lease(fresh: false)
     }
 
-    private var reasonForNoRoom: String {
-        switch services.ledger.health {
-        case .healthy: "too many records wait to be stored"
-        case .unhealthy(let reason): reason
-        }
-    }
-
     private func lease(fresh: Bool) {
         guard let callContext else { return }
         let pool = services.pool(for: callContext.target.origin)
         let ticket = pool.lease(for: self, fresh: fresh)
-        // A connection may have been there at once.
-        if upstream == nil, case .waiting? = call?.phase { waiting = (pool, ticket) }
+        // A connection may have been there at once, or even have died at once and led to another lease.
+        if upstream == nil, waiting == nil, case .waiting? = call?.phase { waiting = (pool, ticket) }
     }
 
     // MARK: The upstream
@@ -106,6 +99,15 @@ extension ModelCallHandler {
         connection.send(upstreamRequest, isHEAD: requestHead?.method == .HEAD, for: self)
     }
 
+    /// The call has waited too long for a connection to be free.
+    func checkWaiting(_ now: NIODeadline) {
+        guard let waiting, let callContext, now - callContext.start >= services.configuration.timeouts.queue else {
+            return
+        }
+        waiting.pool.cancel(waiting.ticket)
+        upstreamUnavailable(.tooManyCalls(callContext.target.origin))
+    }
+
     func upstreamUnavailable(_ problem: GatewayProblem) {
         waiting = nil
         if let step = call?.upstreamFailed(problem, now: .now()) { perform(step) }
@@ -118,6 +120,7 @@ extension ModelCallHandler {
 
     func upstreamSent(_ bytes: ByteBuffer) {
         if let step = call?.received(bytes, now: .now()) { perform(step) }
+        keepRoom()
         if call?.isRelaying == true, context?.channel.isWritable == false { upstream?.pause() }
     }
 
@@ -142,55 +145,6 @@ extension ModelCallHandler {
         if let step = call?.upstreamFailed(.upstreamFailed(UpstreamFailure.sentence(error)), now: .now()) {
             perform(step)
         }
-    }
-
-    // MARK: The record
-
-    func recorded(_ result: Result<RecordOutcome, StoreError>, number: Int) {
-        guard number == callNumber, call != nil else { return }
-        var isRecorded = false
-        switch result {
-        case .success(.stored(let receipt)):
-            recordID = receipt.id
-            isRecorded = true
-        case .success(.conflict(let reason)):
-            services.logger.error("a call was not recorded: \(reason)")
-        case .failure(let error):
-            services.logger.error("a call was not recorded: \(error.description)")
-        }
-        if let step = call?.recorded(isRecorded, now: .now()) { performAndFlush(step) }
-    }
-
-    private func submit(_ state: CallRecord.State, _ error: String?) {
-        guard let call, let record = callContext?.record(of: call, state, error: error, now: .now()),
-            var room = reservation.take()
-        else { return }
-        let isAwaited = state == .recorded
-        let needed = record.byteCount - room.bytes
-        guard needed <= 0 || room.grow(by: needed) else {
-            services.logger.error("a call was not recorded: too many records wait to be stored")
-            if isAwaited { deliverLater(.failure(StoreError(.unavailable, "too many records wait to be stored"))) }
-            return
-        }
-        guard isAwaited else {
-            services.ledger.submit(.call(record), room) { _ in }
-            return
-        }
-        let outcomes = services.outcomes
-        let bound = NIOLoopBound(self, eventLoop: services.loop)
-        let number = callNumber
-        services.ledger.submit(.call(record), room) { outcomes.post($0, to: bound, number: number) }
-    }
-
-    private func deliverLater(_ result: Result<RecordOutcome, StoreError>) {
-        services.outcomes.post(result, to: NIOLoopBound(self, eventLoop: services.loop), number: callNumber)
-    }
-
-    private func amend() {
-        guard let call, let recordID, let callContext else { return }
-        let record = StoreRecord.amendment(callContext.amendment(of: call, callID: recordID, now: .now()))
-        guard let room = services.ledger.reserve(bytes: record.byteCount) else { return }
-        services.ledger.submit(record, room) { _ in }
     }
 
     // MARK: What the call says

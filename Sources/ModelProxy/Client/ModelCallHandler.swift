@@ -36,6 +36,11 @@ package final class ModelCallHandler: ChannelDuplexHandler {
     /// Whether the client has ended its side, which the next handlers are not told while a call runs.
     var inputIsClosed = false
 
+    /// This connection's share of ``LoopServices/incomingBytes``.
+    var incomingBytes = 0 {
+        didSet { services.incomingBytes += incomingBytes - oldValue }
+    }
+
     // The present call.
     var call: ModelCall?
     var callContext: CallContext?
@@ -92,8 +97,11 @@ package final class ModelCallHandler: ChannelDuplexHandler {
         case .collecting(var intake):
             state = .idle  // so that the body is not copied
             intake.add(bytes)
+            incomingBytes = intake.body.count
             if intake.isTooLarge {
                 refuseEarly(context, .bodyTooLarge(limit: services.configuration.maximumBodyBytes), intake.head)
+            } else if services.incomingBytes > services.configuration.maximumIncomingBytes {
+                refuseEarly(context, .tooManyBodies, intake.head)
             } else {
                 state = .collecting(intake)
             }
@@ -149,6 +157,7 @@ package final class ModelCallHandler: ChannelDuplexHandler {
         }
         if call == nil { services.stopTiming(self) }
         state = .closing
+        incomingBytes = 0
         context.fireChannelInactive()
     }
 
@@ -225,6 +234,7 @@ package final class ModelCallHandler: ChannelDuplexHandler {
     /// Asked ten times a second while there is a call, or a connection that drains.
     func checkTime(_ now: NIODeadline) {
         if case .draining(_, let deadline) = state, now >= deadline, let context { close(context) }
+        checkWaiting(now)
         guard let isRelaying = call?.isRelaying else { return }
         let isPaused = isRelaying && context?.channel.isWritable == false
         if let step = call?.checkTime(isPaused: isPaused, now: now) { performAndFlush(step) }

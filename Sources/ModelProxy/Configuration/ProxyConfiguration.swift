@@ -12,6 +12,8 @@ package struct ProxyConfiguration: Sendable {
     package var forwardsAuthorization = false
     /// Bytes of a request's body, at most; `--max-body-bytes`.
     package var maximumBodyBytes = 32 << 20
+    /// Bytes of all the bodies that are coming in on one event loop, at most.
+    package var maximumIncomingBytes = 256 << 20
     /// Bytes of an answer that is recorded, at most; `--max-answer-bytes`.
     package var maximumAnswerBytes = 64 << 20
     package var timeouts = CallTimeouts()

@@ -1,0 +1,72 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import EvalProtocol
+import Logging
+import NIOCore
+import TraceStore
+
+/// Room for a call's record, the record itself, and what becomes of it.
+extension ModelCallHandler {
+    var reasonForNoRoom: String {
+        switch services.ledger.health {
+        case .healthy: "too many records wait to be stored"
+        case .unhealthy(let reason): reason
+        }
+    }
+
+    /// Takes more room for an answer that grows, so that the memory of all of them is bounded.
+    func keepRoom() {
+        guard let kept = call?.keptBytes, kept > 0, let room = reservation?.bytes else { return }
+        let needed = kept + (callContext?.request?.body.count ?? 0) + 2048 - room
+        // Asked for seldom, by a good piece each time.
+        guard needed > 0, reservation?.grow(by: max(needed, room)) == false else { return }
+        if let step = call?.lacksRoom() { perform(step) }
+    }
+
+    func recorded(_ result: Result<RecordOutcome, StoreError>, number: Int) {
+        guard number == callNumber, call != nil else { return }
+        var isRecorded = false
+        switch result {
+        case .success(.stored(let receipt)):
+            recordID = receipt.id
+            isRecorded = true
+        case .success(.conflict(let reason)):
+            services.logger.error("a call was not recorded: \(reason)")
+        case .failure(let error):
+            services.logger.error("a call was not recorded: \(error.description)")
+        }
+        if let step = call?.recorded(isRecorded, now: .now()) { performAndFlush(step) }
+    }
+
+    func submit(_ state: CallRecord.State, _ error: String?) {
+        guard let call, let record = callContext?.record(of: call, state, error: error, now: .now()),
+            var room = reservation.take()
+        else { return }
+        let isAwaited = state == .recorded
+        let needed = record.byteCount - room.bytes
+        guard needed <= 0 || room.grow(by: needed) else {
+            services.logger.error("a call was not recorded: too many records wait to be stored")
+            if isAwaited { deliverLater(.failure(StoreError(.unavailable, "too many records wait to be stored"))) }
+            return
+        }
+        guard isAwaited else {
+            services.ledger.submit(.call(record), room) { _ in }
+            return
+        }
+        let outcomes = services.outcomes
+        let bound = NIOLoopBound(self, eventLoop: services.loop)
+        let number = callNumber
+        services.ledger.submit(.call(record), room) { outcomes.post($0, to: bound, number: number) }
+    }
+
+    private func deliverLater(_ result: Result<RecordOutcome, StoreError>) {
+        services.outcomes.post(result, to: NIOLoopBound(self, eventLoop: services.loop), number: callNumber)
+    }
+
+    func amend() {
+        guard let call, let recordID, let callContext else { return }
+        let record = StoreRecord.amendment(callContext.amendment(of: call, callID: recordID, now: .now()))
+        guard let room = services.ledger.reserve(bytes: record.byteCount) else { return }
+        services.ledger.submit(record, room) { _ in }
+    }
+}
