@@ -200,15 +200,16 @@ struct StreamedCallTests {
 
     @Test("a client that goes after the finish leaves a record all the same")
     func clientGoneLate() async throws {
-        try await withStream { gateway, client, upstream in
+        try await withStream(configure: { $0.timeouts.silence = .milliseconds(200) }) { gateway, client, upstream in
+            gateway.store.hold()
             try await upstream.send(Script.streamHead + Script.chunk(Script.event("a")))
             try await client.waitFor("\"a\"")
             try await upstream.send(Script.chunk(Script.event("b", finish: "stop")))
-            // Nothing is to be seen of the holding from outside; a second call shows that the gateway has read it.
-            try await Task.sleep(for: .milliseconds(100))
+            try await eventually("a commit that waits") { gateway.store.isWaiting }
             try await client.reset()
-            try await upstream.send(Script.chunk(Script.done) + Script.end)
+            gateway.store.release()
             try await eventually("the record") { gateway.store.calls.map(\.state) == [.recorded] }
+            try await upstream.waitForEnd()
         }
     }
 
