@@ -119,3 +119,17 @@ package struct UpstreamTarget: Sendable, Hashable {
 
     package var url: String { origin.description + path }
 }
+
+// Keys are not printed, whatever prints what holds them.
+
+extension UpstreamRules: CustomStringConvertible {
+    package var description: String { "\(allowed.count + (standard == nil ? 0 : 1)) upstreams" }
+}
+
+extension UpstreamRules.Rule: CustomStringConvertible {
+    var description: String { "\(url.host)\(url.path), \(key == nil ? "without a key" : "with a key")" }
+}
+
+extension UpstreamTarget: CustomStringConvertible {
+    package var description: String { url }
+}

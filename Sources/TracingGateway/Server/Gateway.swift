@@ -107,3 +107,8 @@ package struct Gateway: Service {
         }
     }
 }
+
+extension Gateway: CustomStringConvertible {
+    /// Without the configuration: whoever runs services logs them, and there are keys in it.
+    package var description: String { "gateway on \(configuration.host), port \(configuration.port)" }
+}
