@@ -296,7 +296,8 @@ import WireJSON
             try await upstream.waitForRequests(1)
             let waiting = try await RawConnection.open(gateway.port)
             // The first answer tells that the second request has been read, too.
-            try await waiting.send(Self.head("GET", "/health") + Self.head("GET", "/status?rollout_id=r&wait_seconds=60"))
+            try await waiting.send(
+                Self.head("GET", "/health") + Self.head("GET", "/status?rollout_id=r&wait_seconds=60"))
             #expect(try await waiting.response().status == 200)
             await gateway.stop()
             try await idle.waitForEnd()

@@ -40,13 +40,15 @@ import WireJSON
                 ["--port", "0"],
                 variables: [
                     "ROLLCALL_PORT": "not a port", "ROLLCALL_STORE": Self.store(folder), "ROLLCALL_HOST": "127.0.0.1",
-                    "ROLLCALL_API_KEYS": "secret-1,secret-2", "ROLLCALL_LOG_FORMAT": "json", "ROLLCALL_LOG_LEVEL": "trace",
+                    "ROLLCALL_API_KEYS": "secret-1,secret-2", "ROLLCALL_LOG_FORMAT": "json",
+                    "ROLLCALL_LOG_LEVEL": "trace",
                     "ROLLCALL_UPSTREAM": "http://localhost:1/v1", "ROLLCALL_UPSTREAM_KEY": "secret-3",
                     "ROLLCALL_ALLOW_UPSTREAM": "https://other.example=OTHER_KEY", "OTHER_KEY": "secret-4",
                 ])
             #expect(try await gateway.ready()["sockets"]?.array?.count == 1)
             #expect(try await gateway.request("GET", "/status?rollout_id=x").status == 401)
-            let known = try await gateway.request("GET", "/status?rollout_id=x", headers: ["authorization: Bearer secret-2"])
+            let known = try await gateway.request(
+                "GET", "/status?rollout_id=x", headers: ["authorization: Bearer secret-2"])
             #expect(known.status == 200)
             gateway.signal(SIGTERM)
             #expect(try await gateway.exitCode() == 0)
