@@ -43,16 +43,15 @@ struct EventRoutes {
         let stream = EventStream(
             subscription: subscription, channel: context.channel, limits: limits,
             logger: logger, requestID: context.requestID)
-        guard streams.take() else {
+        guard let slot = streams.take() else {
             throw Problem.tooBusy("too many event streams are open; close some, or name several experiments in one")
         }
-        let slots = streams
         return Response(
             status: .ok,
             headers: [.contentType: "text/event-stream", .cacheControl: "no-cache"],
             body: ResponseBody { writer in
-                defer { slots.giveBack() }
                 await stream.run()
+                withExtendedLifetime(slot) {}
                 try await writer.finish(nil)
             })
     }

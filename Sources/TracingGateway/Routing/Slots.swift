@@ -9,14 +9,22 @@ final class Slots: Sendable {
 
     init(_ limit: Int) { self.limit = limit }
 
-    /// Takes a slot; false when all are taken.
-    func take() -> Bool {
-        used.withLock { used in
+    /// Takes a slot; `nil` when all are taken.
+    func take() -> Slot? {
+        let isFree = used.withLock { used in
             guard used < limit else { return false }
             used += 1
             return true
         }
+        return isFree ? Slot(of: self) : nil
     }
 
-    func giveBack() { used.withLock { $0 -= 1 } }
+    /// A taken slot, given back when nobody holds it any more: an answer that is never written gives it back, too.
+    final class Slot: Sendable {
+        private let slots: Slots
+
+        fileprivate init(of slots: Slots) { self.slots = slots }
+
+        deinit { slots.used.withLock { $0 -= 1 } }
+    }
 }

@@ -34,8 +34,10 @@ struct StatusRoutes {
 
     private func state(of key: RolloutKey, _ view: StatusView, wait: Double) async throws -> RolloutState? {
         guard wait > 0 else { return try await ledger.state(of: key) }
-        guard waiting.take() else { throw Problem.tooBusy("too many requests wait for a status; poll again later") }
-        defer { waiting.giveBack() }
+        guard let slot = waiting.take() else {
+            throw Problem.tooBusy("too many requests wait for a status; poll again later")
+        }
+        defer { withExtendedLifetime(slot) {} }
         do {
             // A gateway that shuts down answers with what it knows.
             return try await cancelWhenGracefulShutdown {
