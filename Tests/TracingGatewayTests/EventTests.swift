@@ -169,7 +169,7 @@ import WireJSON
     }
 
     @Test("a reader that does not read is cut off, others go on") func slowReader() async throws {
-        try await GatewayFixture.with(configure: { $0.routes.unreadEvent = .milliseconds(100) }) { gateway in
+        try await GatewayFixture.with(configure: { $0.routes.unreadEvent = .seconds(1) }) { gateway in
             let slow = try await RawConnection.open(gateway.port, autoRead: false)
             try await slow.send("GET /v1/events?experiment_id=e1 HTTP/1.1\r\nhost: x\r\n\r\n")
             let quick = try await Reader(gateway, "experiment_id=e1")
@@ -184,7 +184,7 @@ import WireJSON
             }
             try await gateway.log("last", code: 100)
             try await eventually("last event for the quick reader") {
-                quick.connection.text.contains("\"rollout_id\":\"last\"")
+                quick.connection.tail.contains("\"rollout_id\":\"last\"")
             }
             try await eventually("failure to write to the slow reader") {
                 do {

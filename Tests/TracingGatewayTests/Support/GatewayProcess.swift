@@ -11,11 +11,15 @@ final class GatewayProcess: Sendable {
         var output = ""
         var errors = ""
         var exitCode: Int32?
+        var openPipes = 2
         var port = 0
     }
 
     private let process: Process
-    private let state = Mutex(State())
+    /// Outlives the test's own reference: the readers hold it until the process has closed its ends.
+    private let shared = Shared()
+
+    private final class Shared: Sendable { let state = Mutex(State()) }
 
     init(_ arguments: [String], variables: [String: String] = [:]) throws {
         process = Process()
@@ -27,50 +31,60 @@ final class GatewayProcess: Sendable {
         process.standardOutput = output
         process.standardError = errors
         process.standardInput = FileHandle.nullDevice
-        read(output) { $0.output += $1 }
-        read(errors) { $0.errors += $1 }
-        process.terminationHandler = { [weak self] process in
+        let shared = shared
+        process.terminationHandler = { process in
             // Killed by a signal counts as an exit of its own.
             let code = process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus
-            self?.state.withLock { $0.exitCode = code }
+            shared.state.withLock { $0.exitCode = code }
         }
         try process.run()
+        Self.read(output, into: shared) { $0.output += $1 }
+        Self.read(errors, into: shared) { $0.errors += $1 }
     }
 
-    private func read(_ pipe: Pipe, _ append: @escaping @Sendable (inout State, String) -> Void) {
-        pipe.fileHandleForReading.readabilityHandler = { [weak self] handle in
-            let data = handle.availableData
-            if data.isEmpty { return handle.readabilityHandler = nil }
-            self?.state.withLock { append(&$0, String(decoding: data, as: UTF8.self)) }
+    /// Reads to the end on a thread of its own, which blocks nobody and keeps the pipe open as long as it is read.
+    private static func read(
+        _ pipe: Pipe, into shared: Shared, _ append: @escaping @Sendable (inout State, String) -> Void
+    ) {
+        let handle = pipe.fileHandleForReading
+        Thread.detachNewThread {
+            while true {
+                let data = handle.availableData
+                if data.isEmpty { break }
+                shared.state.withLock { append(&$0, String(decoding: data, as: UTF8.self)) }
+            }
+            shared.state.withLock { $0.openPipes -= 1 }
         }
     }
 
     deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
 
-    var output: String { state.withLock { $0.output } }
-    var errors: String { state.withLock { $0.errors } }
+    var output: String { shared.state.withLock { $0.output } }
+    var errors: String { shared.state.withLock { $0.errors } }
 
     /// The line that says where the gateway is.
     func ready() async throws -> JSONValue {
         try await eventually("ready line; standard error: \(errors)") {
-            state.withLock { $0.output.contains("\n") || $0.exitCode != nil }
+            shared.state.withLock { $0.output.contains("\n") || $0.exitCode != nil }
         }
         let line = try JSONValue(parsing: Array((output.split(separator: "\n").first ?? "").utf8))
-        state.withLock { $0.port = line["port"]?.int ?? 0 }
+        shared.state.withLock { $0.port = line["port"]?.int ?? 0 }
         return line
     }
 
     func signal(_ signal: Int32) { kill(process.processIdentifier, signal) }
 
     func exitCode() async throws -> Int32 {
-        try await eventually("exit") { state.withLock { $0.exitCode } != nil }
-        return state.withLock { $0.exitCode } ?? -1
+        try await eventually("exit") {
+            shared.state.withLock { $0.exitCode != nil && $0.openPipes == 0 }
+        }
+        return shared.state.withLock { $0.exitCode } ?? -1
     }
 
     func request(
         _ method: String, _ path: String, headers: [String] = [], body: String? = nil
     ) async throws -> RawResponse {
-        let connection = try await RawConnection.open(state.withLock { $0.port })
+        let connection = try await RawConnection.open(shared.state.withLock { $0.port })
         var head = "\(method) \(path) HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n"
         for header in headers { head += header + "\r\n" }
         if let body { head += "content-length: \(body.utf8.count)\r\n" }

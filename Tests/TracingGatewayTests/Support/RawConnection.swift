@@ -44,6 +44,9 @@ final class RawConnection: Sendable {
 
     var text: String { String(decoding: received, as: UTF8.self) }
 
+    /// The end of it, where the whole is large.
+    var tail: String { inbox.state.withLock { String(decoding: $0.bytes.suffix(4096), as: UTF8.self) } }
+
     var isEnded: Bool { inbox.state.withLock { $0.isEnded } }
 
     func waitForEnd() async throws { try await eventually("end of the connection") { isEnded } }
