@@ -1,5 +1,6 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
+import TestSupport
 import Testing
 import TracingGateway
 import WireJSON
@@ -105,18 +106,22 @@ import WireJSON
 
     @Test("more waiting polls than the bound are told to come back") func bound() async throws {
         try await GatewayFixture.with(configure: { $0.routes.waiting = 1 }) { gateway in
-            let waiting = try await RawConnection.open(gateway.port)
-            try await waiting.send("GET /status?rollout_id=r&wait_seconds=60 HTTP/1.1\r\nhost: x\r\n\r\n")
-            var refused: RawResponse?
-            // Which of the two comes first is open: the second one waits only a moment, so try until it is refused.
-            while refused == nil {
-                let response = try await gateway.get("/status?rollout_id=r&wait_seconds=0.01")
-                if response.status != 200 { refused = response }
+            var polls: [RawConnection] = []
+            for _ in 0..<2 {
+                let poll = try await RawConnection.open(gateway.port)
+                try await poll.send("GET /status?rollout_id=r&wait_seconds=60 HTTP/1.1\r\nhost: x\r\n\r\n")
+                polls.append(poll)
             }
-            #expect(refused?.status == 503)
-            #expect(refused?.header("retry-after") == "1")
+            // Which of the two came first is open.
+            try await eventually("refusal") { polls.contains { !$0.received.isEmpty } }
+            let refusedFirst = !polls[0].received.isEmpty
+            let refused = try await polls[refusedFirst ? 0 : 1].response()
+            #expect(refused.status == 503)
+            #expect(refused.header("retry-after") == "1")
             try await gateway.log("r", code: 100)
-            #expect(try await waiting.response().json["status"]?["code"]?.int == 100)
+            let answered = try await polls[refusedFirst ? 1 : 0].response()
+            #expect(answered.json["status"]?["code"]?.int == 100)
+            for poll in polls { await poll.close() }
         }
     }
 }
