@@ -1,6 +1,7 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
 import EvalProtocol
+import Foundation
 import HTTPTypes
 import Hummingbird
 import HummingbirdCore
@@ -42,7 +43,7 @@ struct RolloutRoutes {
 
     @Sendable private func page(_ request: Request, _ context: GatewayContext) async throws -> Response {
         let raw = context.parameters.getCatchAll().joined(separator: "/")
-        guard let id = PercentEncoding.decode(raw, plusIsSpace: false) else {
+        guard let id = raw.removingPercentEncoding else {
             throw Problem(
                 .badRequest, "the path's rollout id is not percent-encoded UTF-8; encode it again",
                 parameter: "rollout_id")

@@ -1,5 +1,6 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 import Hummingbird
 import HummingbirdCore
 import Logging
@@ -21,8 +22,7 @@ struct GatewayContext: RequestContext {
 
     /// A variable segment of the path, decoded.
     func segment(_ name: String) throws(Problem) -> String {
-        let raw = parameters.get(name) ?? ""
-        guard let text = PercentEncoding.decode(raw, plusIsSpace: false) else {
+        guard let text = (parameters.get(name) ?? "").removingPercentEncoding else {
             throw Problem(
                 .badRequest, "the path's '\(name)' is not percent-encoded UTF-8; encode it again", parameter: name)
         }

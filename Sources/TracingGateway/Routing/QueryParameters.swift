@@ -1,6 +1,7 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
 import EvalProtocol
+import Foundation
 import HummingbirdCore
 import TraceStore
 
@@ -12,16 +13,21 @@ struct QueryParameters {
         var pairs: [(name: String, value: String)] = []
         for pair in request.uri.query?.split(separator: "&") ?? [] {
             let halves = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard let name = PercentEncoding.decode(halves[0], plusIsSpace: true) else {
+            guard let name = Self.decoded(halves[0]) else {
                 throw .parameter(String(halves[0]), "a name in percent-encoded UTF-8", found: String(halves[0]))
             }
             let raw = halves.count > 1 ? halves[1] : ""
-            guard let value = PercentEncoding.decode(raw, plusIsSpace: true) else {
+            guard let value = Self.decoded(raw) else {
                 throw .parameter(name, "a value in percent-encoded UTF-8", found: String(raw))
             }
             pairs.append((name, value))
         }
         self.pairs = pairs
+    }
+
+    /// The decoded text; `nil` when an escape is broken or the bytes are not UTF-8.
+    private static func decoded(_ text: Substring) -> String? {
+        text.replacing("+", with: " ").removingPercentEncoding
     }
 
     /// All values of a parameter that may be repeated.
