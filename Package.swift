@@ -12,6 +12,7 @@ let settings: [SwiftSetting] = [
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let asyncHTTPClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let grdbSQLite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
@@ -89,7 +90,7 @@ let package = Package(
         .target(name: "TraceStore", dependencies: ["EvalProtocol", "WireJSON", logging], swiftSettings: settings),
         .target(
             name: "SQLiteTraceStore",
-            dependencies: ["TraceStore", "EvalProtocol", "WireJSON", logging, grdb],
+            dependencies: ["TraceStore", "EvalProtocol", "WireJSON", logging, grdb, grdbSQLite],
             swiftSettings: settings),
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
         .target(

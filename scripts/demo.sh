@@ -8,7 +8,8 @@ source "$(dirname "$0")/common.sh"
 scripts/install.sh
 scripts/venv.sh scripts/requirements-demo.txt
 model=$(scripts/fetch_model.sh)
-scripts/build.sh
+scripts/build.sh --product rollcall
+scripts/build.sh --product CalculatorEnvironment
 rollcall=$(bin rollcall)
 environment=$(bin CalculatorEnvironment)
 

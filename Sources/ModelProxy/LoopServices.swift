@@ -89,7 +89,13 @@ private struct RequestIDs {
 
     mutating func next() -> String {
         state &+= 0x9E37_79B9_7F4A_7C15
-        let digits = String(state, radix: 16)
-        return "req_" + String(repeating: "0", count: 16 - digits.utf8.count) + digits
+        return String(unsafeUninitializedCapacity: 20) { bytes in
+            for (index, byte) in "req_".utf8.enumerated() { bytes[index] = byte }
+            for index in 0..<16 {
+                let digit = UInt8(truncatingIfNeeded: state >> (60 - 4 * UInt64(index))) & 0xF
+                bytes[4 + index] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
+            }
+            return 20
+        }
     }
 }

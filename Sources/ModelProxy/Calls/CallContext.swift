@@ -4,18 +4,32 @@ import EvalProtocol
 import NIOCore
 import TraceStore
 
-/// What a call's record tells that is known when the call begins.
-struct CallContext {
-    var account: Account
+/// What a call's record tells that is known when the call begins. A class, for it is handed on a dozen times a call.
+final class CallContext {
+    let account: Account
     /// The rollout it belongs to; `nil` when it is not to be recorded.
-    var metadata: RolloutMetadata?
-    var requestID: String
-    var target: UpstreamTarget
-    var request: ModelRequest?
-    var edits: [String] = []
+    let metadata: RolloutMetadata?
+    let requestID: String
+    let target: UpstreamTarget
+    let request: ModelRequest?
+    let edits: [String]
     /// Microseconds since 1970.
-    var startedAt: Int64
-    var start: NIODeadline
+    let startedAt: Int64
+    let start: NIODeadline
+
+    init(
+        _ accepted: CallRoute.Accepted, metadata: RolloutMetadata?, requestID: String, request: ModelRequest?,
+        edits: [String], startedAt: Int64, start: NIODeadline
+    ) {
+        account = accepted.account
+        target = accepted.target
+        self.metadata = metadata
+        self.requestID = requestID
+        self.request = request
+        self.edits = edits
+        self.startedAt = startedAt
+        self.start = start
+    }
 
     /// The call's record as it stands; `nil` for a call that is not recorded.
     func record(of call: ModelCall, _ state: CallRecord.State, error: String?, now: NIODeadline) -> CallRecord? {
@@ -51,3 +65,6 @@ struct CallContext {
 
     private func microseconds(to time: NIODeadline) -> Int64 { (time - start).nanoseconds / 1000 }
 }
+
+@available(*, unavailable)
+extension CallContext: Sendable {}

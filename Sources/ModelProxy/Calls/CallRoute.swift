@@ -11,11 +11,19 @@ package enum CallRoute {
     case refuse(GatewayProblem, warns: Warning? = nil)
     case call(Accepted)
 
-    package struct Accepted {
-        package var account: Account
-        package var path: ModelPath
-        package var target: UpstreamTarget
-        package var query: Substring
+    /// A class, for it is handed on from one part of the request to the next.
+    package final class Accepted {
+        package let account: Account
+        package let path: ModelPath
+        package let target: UpstreamTarget
+        package let query: Substring
+
+        init(account: Account, path: ModelPath, target: UpstreamTarget, query: Substring) {
+            self.account = account
+            self.path = path
+            self.target = target
+            self.query = query
+        }
     }
 
     /// What a rollout's log is to say about a request that cannot be served.
@@ -68,3 +76,6 @@ package enum CallRoute {
         }
     }
 }
+
+@available(*, unavailable)
+extension CallRoute.Accepted: Sendable {}

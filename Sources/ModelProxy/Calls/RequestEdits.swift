@@ -205,6 +205,8 @@ package enum RequestEdits {
     private static func headersNamed(byConnectionOf headers: HTTPHeaders) -> Set<String> {
         var names: Set<String> = []
         for (name, value) in headers where name.isSame("connection") {
+            // What nearly all of them say.
+            if value.isSame("keep-alive") || value.isSame("close") { continue }
             for option in value.split(separator: ",") {
                 let word = option.lowercased().filter { $0 != " " && $0 != "\t" }
                 if word != "close" && word != "keep-alive" && word != "upgrade" { names.insert(word) }

@@ -25,17 +25,18 @@ extension ModelCallHandler {
         let hasBody = intake.head.method == .POST
         let metadata = isChat ? accepted.path.metadata : nil
         let requestID = services.nextRequestID()
-        var callContext = CallContext(
-            account: accepted.account, metadata: metadata, requestID: requestID, target: accepted.target,
-            startedAt: WallClock.now(), start: .now())
+        let startedAt = WallClock.now()
+        let now = NIODeadline.now()
         var body: [UInt8]?
+        var modelRequest: ModelRequest?
+        var edits: [String] = []
         if hasBody {
             do throws(GatewayProblem) {
                 let request = try ModelRequest(body: intake.body)
                 let edited = RequestEdits.body(request.body, fields: request.fields)
                 body = edited.bytes
-                callContext.edits = edited.edits
-                callContext.request = request
+                edits = edited.edits
+                modelRequest = request
             } catch {
                 answer(context, error, intake.head, requestID: requestID)
                 return
@@ -58,17 +59,18 @@ extension ModelCallHandler {
             forwardsAuthorization: configuration.keys.isOpen || configuration.forwardsAuthorization)
         let request = RequestEdits.request(
             intake.head, to: accepted.target, query: accepted.query, body: body, rules: rules)
-        callContext.edits += request.edits
 
         callNumber += 1
         call = ModelCall(
             ModelCall.Plan(
-                isRecorded: metadata != nil, streams: callContext.request?.streams ?? false,
-                choices: callContext.request?.choices ?? 1,
+                isRecorded: metadata != nil, streams: modelRequest?.streams ?? false,
+                choices: modelRequest?.choices ?? 1,
                 toleratesEnd: intake.head.closesConnection,
                 maximumAnswerBytes: configuration.maximumAnswerBytes, timeouts: configuration.timeouts),
-            now: callContext.start)
-        self.callContext = callContext
+            now: now)
+        callContext = CallContext(
+            accepted, metadata: metadata, requestID: requestID, request: modelRequest, edits: edits + request.edits,
+            startedAt: startedAt, start: now)
         requestHead = intake.head
         upstreamRequest = request.bytes
         hasRetried = false

@@ -33,6 +33,8 @@ package final class ModelCallHandler: ChannelDuplexHandler {
     let services: LoopServices
     var state = State.idle
     var context: ChannelHandlerContext?
+    /// Whether something has gone up since the last end of a read; the handlers above need not hear of others.
+    private var hasPassedUp = false
     /// Whether the client has ended its side, which the next handlers are not told while a call runs.
     var inputIsClosed = false
 
@@ -76,7 +78,7 @@ package final class ModelCallHandler: ChannelDuplexHandler {
         case .passUp:
             state = .passingUp(RouterRequest(head))
             if head.expectsContinue { sayContinue(context) }
-            context.fireChannelRead(data)
+            passUp(context, data)
         case .refuse(let problem, let warning):
             if let warning { warn(warning, problem) }
             refuse(context, problem, head)
@@ -93,7 +95,7 @@ package final class ModelCallHandler: ChannelDuplexHandler {
 
     private func take(_ context: ChannelHandlerContext, _ bytes: ByteBuffer, _ data: NIOAny) {
         switch state {
-        case .passingUp: context.fireChannelRead(data)
+        case .passingUp: passUp(context, data)
         case .collecting(var intake):
             state = .idle  // so that the body is not copied
             intake.add(bytes)
@@ -125,12 +127,23 @@ package final class ModelCallHandler: ChannelDuplexHandler {
         case .passingUp(var request):
             request.hasEnded = true
             state = request.isAnswered ? .idle : .passingUp(request)
-            context.fireChannelRead(data)
+            passUp(context, data)
         case .refusing(let problem, let head, _): answer(context, problem, head, requestID: services.nextRequestID())
         case .collecting(let intake): start(context, intake)
         case .draining: close(context)
         case .idle, .calling, .closing: break
         }
+    }
+
+    private func passUp(_ context: ChannelHandlerContext, _ data: NIOAny) {
+        hasPassedUp = true
+        context.fireChannelRead(data)
+    }
+
+    package func channelReadComplete(context: ChannelHandlerContext) {
+        guard hasPassedUp else { return }
+        hasPassedUp = false
+        context.fireChannelReadComplete()
     }
 
     // MARK: Events

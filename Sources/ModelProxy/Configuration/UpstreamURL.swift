@@ -95,8 +95,10 @@ struct UpstreamURL: Sendable, Hashable {
     }
 
     /// Whether a path has a segment that means another place than it says, percent-encoded or not.
-    static func leavesItsPlace(_ path: some StringProtocol) -> Bool {
-        path.split(separator: "/").contains { segment in
+    static func leavesItsPlace(_ path: String) -> Bool {
+        // All that could is written with one of these.
+        guard path.utf8.contains(where: { $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "%") }) else { return false }
+        return path.split(separator: "/").contains { segment in
             let plain = segment.lowercased().replacing("%2e", with: ".")
             return plain == "." || plain == ".." || plain.contains("%2f") || plain.contains("%5c")
         }

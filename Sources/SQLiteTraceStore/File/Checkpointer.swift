@@ -1,7 +1,7 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
-import Foundation
 import GRDB
+import GRDBSQLite
 import Synchronization
 import TraceStore
 
@@ -11,18 +11,32 @@ final class Checkpointer: Sendable {
     private struct State: Sendable {
         var bytesSince = 0
         var isRunning = false
-        var remainingFrames = 0
+        /// The log is long, and little of it was left to move when the last checkpoint ended.
+        var mayRestart = false
+
+        mutating func checkpointed(_ result: (walFrameCount: Int, checkpointedFrameCount: Int)?) {
+            isRunning = false
+            guard let result else { return }
+            let remaining = result.walFrameCount - result.checkpointedFrameCount
+            mayRestart =
+                result.walFrameCount > forcedRestartFrames
+                || (result.walFrameCount > restartFrames && remaining < fewFrames)
+        }
+    }
+
+    private enum Action {
+        case nothing, checkpoint, restart
     }
 
     /// What is written between two checkpoints.
     private static let interval = 8 << 20
-    /// The log's size from which the writer begins it anew, and from which it does so whatever it costs.
-    private static let restartSize = 64 << 20
-    private static let forcedRestartSize = 256 << 20
-    private static let fewFrames = 1024
+    /// The log's frames, of 8 kB each, from which the writer begins it anew, and from which it does so whatever it
+    /// costs. Its file does not shrink then, so its size says nothing.
+    private static let restartFrames = 8 << 10
+    private static let forcedRestartFrames = 32 << 10
+    private static let fewFrames = 512
 
     private let queue: DatabaseQueue
-    private let logPath: String
     private let state = Mutex(State())
 
     init(path: String) throws {
@@ -30,30 +44,42 @@ final class Checkpointer: Sendable {
         configuration.label = "rollcall.checkpoints"
         configuration.busyMode = .timeout(1)
         queue = try DatabaseQueue(path: path, configuration: configuration)
-        logPath = path + "-wal"
     }
 
     /// After each commit, on the writer's thread, with its connection and the bytes it wrote.
     func committed(_ bytes: Int, _ db: Database) {
-        let (isDue, remaining) = state.withLock { state in
+        let action: Action = state.withLock { state in
             state.bytesSince += bytes
-            guard state.bytesSince >= Self.interval, !state.isRunning else { return (false, 0) }
+            guard !state.isRunning else { return .nothing }
+            if state.mayRestart {
+                // Right after a checkpoint there is least left to move.
+                state.mayRestart = false
+                return .restart
+            }
+            guard state.bytesSince >= Self.interval else { return .nothing }
             state.bytesSince = 0
             state.isRunning = true
-            return (true, state.remainingFrames)
+            return .checkpoint
         }
-        guard isDue else { return }
-        let size = logSize
-        if size > Self.forcedRestartSize || (size > Self.restartSize && remaining < Self.fewFrames) {
-            restart(db)
-        }
-        queue.asyncWriteWithoutTransaction { [self] db in
-            let result = try? db.checkpoint(.passive)
-            state.withLock { state in
-                state.isRunning = false
-                if let result { state.remainingFrames = result.walFrameCount - result.checkpointedFrameCount }
+        switch action {
+        case .nothing: break
+        case .restart: restart(db)
+        case .checkpoint:
+            queue.asyncWriteWithoutTransaction { [self] db in
+                let result = try? db.checkpoint(.passive)
+                Self.sync(db)
+                state.withLock { $0.checkpointed(result) }
             }
         }
+    }
+
+    /// Syncs the database file. A checkpoint does so only when it leaves nothing in the log; what it leaves unsynced
+    /// would all fall to the one that restarts the log, and commits wait for that.
+    private static func sync(_ db: Database) {
+        var file: UnsafeMutablePointer<sqlite3_file>?
+        let code = sqlite3_file_control(db.sqliteConnection, "main", SQLITE_FCNTL_FILE_POINTER, &file)
+        guard code == SQLITE_OK, let file, let methods = file.pointee.pMethods else { return }
+        _ = methods.pointee.xSync(file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY)
     }
 
     /// Empties the log, on the writer's connection while nothing else happens.
@@ -66,9 +92,5 @@ final class Checkpointer: Sendable {
         try? db.execute(sql: "PRAGMA busy_timeout = 20")
         _ = try? db.checkpoint(.restart)
         try? db.execute(sql: "PRAGMA busy_timeout = 5000")
-    }
-
-    private var logSize: Int {
-        (try? FileManager.default.attributesOfItem(atPath: logPath)[.size] as? Int) ?? 0
     }
 }

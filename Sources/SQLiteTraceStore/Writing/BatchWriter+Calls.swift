@@ -31,17 +31,38 @@ extension BatchWriter {
         conversations.note(shared.conversation)
         staged.conversations[rollout.known.row] = conversations
 
-        let arguments: StatementArguments = [
-            id, account, rollout.known.row, tagset, effect.attempt ?? 0, call.state.rawValue, shared.base,
-            shared.conversation.depth, shared.conversation.parent, call.startedAt, call.microsecondsToFirstByte,
-            call.microsecondsToEnd, call.streamed, call.answerStatus, call.usage?.promptTokens,
-            call.usage?.completionTokens, call.upstream,
-            call.edits.isEmpty ? nil : call.edits.joined(separator: "\n"), call.error, call.requestedModel,
-            call.answeredModel, call.fingerprint, call.policyVersion, call.finishReason, call.requestID,
-            Data(shared.script.encoded(for: id)), Data(shared.lengths), Data(shared.envelope), Data(shared.added),
-            Data(call.answer),
-        ]
-        try db.cachedStatement(sql: Self.insertCall).execute(arguments: arguments)
+        let statement = try db.cachedStatement(sql: Self.insertCall)
+        row.append(id)
+        row.append(account)
+        row.append(rollout.known.row)
+        row.append(tagset)
+        row.append(effect.attempt ?? 0)
+        row.append(call.state.rawValue)
+        row.append(shared.base)
+        row.append(shared.conversation.depth)
+        row.append(shared.conversation.parent)
+        row.append(call.startedAt)
+        row.append(call.microsecondsToFirstByte)
+        row.append(call.microsecondsToEnd)
+        row.append(call.streamed ? 1 : 0)
+        row.append(call.answerStatus)
+        row.append(call.usage?.promptTokens)
+        row.append(call.usage?.completionTokens)
+        row.append(call.upstream)
+        row.append(call.edits.isEmpty ? nil : call.edits.joined(separator: "\n"))
+        row.append(call.error)
+        row.append(call.requestedModel)
+        row.append(call.answeredModel)
+        row.append(call.fingerprint)
+        row.append(call.policyVersion)
+        row.append(call.finishReason)
+        row.append(call.requestID)
+        row.append(shared.script.encoded(for: id))
+        row.append(shared.lengths)
+        row.append(shared.envelope)
+        row.append(shared.added)
+        row.append(call.answer)
+        try row.execute(statement)
         return .stored(StoredReceipt(id: id, effect))
     }
 

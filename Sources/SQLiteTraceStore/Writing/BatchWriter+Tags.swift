@@ -14,29 +14,42 @@ extension BatchWriter {
         return row
     }
 
-    private func storedTagset(_ tags: [String], _ account: Int64, _ db: Database) throws -> Int64 {
-        var seen: Set<[UInt8]> = []
-        let tags = tags.filter { seen.insert([UInt8]($0.utf8)).inserted }
+    private mutating func storedTagset(_ tags: [String], _ account: Int64, _ db: Database) throws -> Int64 {
+        var seen: Set<TagKey> = []
+        let tags = tags.filter { seen.insert(TagKey(account: account, tag: $0)).inserted }
+        var tagRows: [Int64] = []
+        var mayBeStored = true
+        for tag in tags {
+            let (row, isNew) = try self.tag(TagKey(account: account, tag: tag), db)
+            tagRows.append(row)
+            // No set has a tag that has just been made.
+            if isNew { mayBeStored = false }
+        }
         let blob = Blob.encoded(texts: tags)
         let hash = Blob.hash(blob, seed: hashSeed)
-        let found = try Int64.fetchOne(
-            db.cachedStatement(sql: "SELECT id FROM tagset WHERE account = ? AND hash = ? AND tags IS ?"),
-            arguments: [account, hash, Data(blob)])
-        if let found { return found }
+        if mayBeStored {
+            let found = try Int64.fetchOne(
+                db.cachedStatement(sql: "SELECT id FROM tagset WHERE account = ? AND hash = ? AND tags IS ?"),
+                arguments: [account, hash, Data(blob)])
+            if let found { return found }
+        }
         try db.cachedStatement(sql: "INSERT INTO tagset(account, hash, tags) VALUES (?, ?, ?)")
             .execute(arguments: [account, hash, Data(blob)])
         let row = db.lastInsertedRowID
-        for tag in tags {
-            try db.cachedStatement(sql: "INSERT INTO tagset_tag(tag, tagset) VALUES (?, ?)")
-                .execute(arguments: [try self.tag(tag, account, db), row])
-        }
+        let insert = try db.cachedStatement(sql: "INSERT INTO tagset_tag(tag, tagset) VALUES (?, ?)")
+        for tagRow in tagRows { try insert.execute(arguments: [tagRow, row]) }
         return row
     }
 
-    private func tag(_ text: String, _ account: Int64, _ db: Database) throws -> Int64 {
-        if let found = try TagRows.tag(text, account, seed: hashSeed, db) { return found }
-        try db.cachedStatement(sql: "INSERT INTO tag(account, hash, text) VALUES (?, ?, ?)")
-            .execute(arguments: [account, Blob.hash(text.utf8, seed: hashSeed), text.blob])
-        return db.lastInsertedRowID
+    private mutating func tag(_ key: TagKey, _ db: Database) throws -> (row: Int64, isNew: Bool) {
+        if let row = staged.tags[key] ?? tags.value(for: key) { return (row, false) }
+        let found = try TagRows.tag(key.tag, key.account, seed: hashSeed, db)
+        if found == nil {
+            try db.cachedStatement(sql: "INSERT INTO tag(account, hash, text) VALUES (?, ?, ?)")
+                .execute(arguments: [key.account, Blob.hash(key.tag.utf8, seed: hashSeed), key.tag.blob])
+        }
+        let row = found ?? db.lastInsertedRowID
+        staged.tags[key] = row
+        return (row, found == nil)
     }
 }

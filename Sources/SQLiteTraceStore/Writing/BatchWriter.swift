@@ -39,10 +39,26 @@ struct BatchWriter {
         }
     }
 
+    struct TagKey: Hashable, Sendable {
+        let account: Int64
+        let tag: String
+
+        static func == (left: Self, right: Self) -> Bool {
+            left.account == right.account && left.tag.utf8.elementsEqual(right.tag.utf8)
+        }
+
+        func hash(into hasher: inout Hasher) {
+            hasher.combine(account)
+            var tag = tag
+            tag.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+        }
+    }
+
     struct Staged: Sendable {
         var rollouts: [RolloutKey: StagedRollout] = [:]
         var conversations: [Int64: [Conversation]] = [:]
         var tagsets: [TagsetKey: Int64] = [:]
+        var tags: [TagKey: Int64] = [:]
         var accounts: [Account: Int64] = [:]
         var events: [StatusEvent] = []
         var prunedEvents = 0
@@ -57,8 +73,10 @@ struct BatchWriter {
     var rollouts = BoundedCache<RolloutKey, KnownRollout>(maximumCount: 65_536, maximumCost: 64 << 20)
     var conversations = BoundedCache<Int64, [Conversation]>(maximumCount: 65_536, maximumCost: 64 << 20)
     var tagsets = BoundedCache<TagsetKey, Int64>(maximumCount: 65_536, maximumCost: 32 << 20)
+    var tags = BoundedCache<TagKey, Int64>(maximumCount: 65_536, maximumCost: 16 << 20)
     var accounts: [Account: Int64] = [:]
     var staged = Staged()
+    var row = RowBuffer()
 
     /// Reads where an earlier run of the gateway ended.
     init(_ db: Database, now: @escaping @Sendable () -> Int64) throws {
@@ -129,6 +147,7 @@ struct BatchWriter {
         for (key, row) in staged.tagsets {
             tagsets.set(row, for: key, cost: key.tags.reduce(64) { $0 + 16 + $1.utf8.count })
         }
+        for (key, row) in staged.tags { tags.set(row, for: key, cost: 64 + key.tag.utf8.count) }
         accounts.merge(staged.accounts) { $1 }
         eventCount += staged.events.count - staged.prunedEvents
         return changed

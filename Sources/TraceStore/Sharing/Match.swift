@@ -25,27 +25,38 @@ struct Match {
 
     /// The one that saves most, the newer one of equals; `nil` when nothing is worth a reference.
     static func best(for parts: [RecordedRequest.Part], among conversations: [Conversation]) -> Match? {
-        var best: Match?
+        var best: (conversation: Conversation, count: Int, bytes: Int)?
         for conversation in conversations.reversed() where !conversation.parts.isEmpty {
-            let match = Match(prefixOf: parts, in: conversation)
-            if match.sharedBytes > best?.sharedBytes ?? 0 { best = match }
+            let (count, bytes) = prefix(of: parts, in: conversation)
+            if bytes > best?.bytes ?? 0 { best = (conversation, count, bytes) }
         }
+        var match = best.map { Match(prefixOf: parts, in: $0.conversation, count: $0.count, bytes: $0.bytes) }
         // A conversation that goes on is found without looking parts up.
-        if let best, best.sharesLast { return best }
+        if let match, match.sharesLast { return match }
+        let hashes = Set(parts.lazy.map(\.hash))
         for conversation in conversations.reversed() where !conversation.parts.isEmpty {
-            let match = Match(runsOf: parts, in: conversation)
-            if match.sharedBytes > best?.sharedBytes ?? 0 { best = match }
+            // Most share no more than their beginning, which is seen from here.
+            guard conversation.bytes(in: hashes) > match?.sharedBytes ?? 0 else { continue }
+            let runs = Match(runsOf: parts, in: conversation)
+            if runs.sharedBytes > match?.sharedBytes ?? 0 { match = runs }
         }
-        return best.flatMap { $0.sharedBytes > 16 ? $0 : nil }
+        return match.flatMap { $0.sharedBytes > 16 ? $0 : nil }
     }
 
-    private init(prefixOf parts: [RecordedRequest.Part], in base: Conversation) {
+    /// How many parts both begin with, and their bytes.
+    private static func prefix(
+        of parts: [RecordedRequest.Part], in base: Conversation
+    ) -> (count: Int, bytes: Int) {
         var count = 0
         var bytes = 0
         while count < min(parts.count, base.parts.count), base.parts[count].isSame(as: parts[count]) {
             bytes += parts[count].range.count
             count += 1
         }
+        return (count, bytes)
+    }
+
+    private init(prefixOf parts: [RecordedRequest.Part], in base: Conversation, count: Int, bytes: Int) {
         self.base = base
         segments = count == 0 ? [.new(parts.indices)] : [.same(start: 0, count: count), .new(count..<parts.count)]
         sharedBytes = bytes
@@ -90,5 +101,12 @@ struct Match {
         self.sharedBytes = bytes
         self.sharesLast = sharesLast
         isEqual = false
+    }
+}
+
+extension Conversation {
+    /// The bytes of the parts whose hashes are among these.
+    fileprivate func bytes(in hashes: Set<Int>) -> Int {
+        parts.reduce(0) { hashes.contains($1.hash) ? $0 + $1.length : $0 }
     }
 }

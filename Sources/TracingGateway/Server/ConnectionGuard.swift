@@ -47,6 +47,9 @@ final class ConnectionGuard: ChannelDuplexHandler {
         context.fireChannelInactive()
     }
 
+    /// Whether a request is whole and its answer is not.
+    var isAnswering: Bool { deadlines.phase == .answering }
+
     func bytesReceived() { deadlines.bytesReceived(loop.now) }
 
     /// Most requests come whole in one read; only for those that do not is the timer brought forward.

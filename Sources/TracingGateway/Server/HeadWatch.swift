@@ -2,19 +2,32 @@
 
 import NIOCore
 
-/// Tells the guard that bytes have come, before and after the decoder makes something of them.
+/// Tells the guard that bytes have come, before and after the decoder makes something of them, and keeps the socket
+/// readable while a request is answered.
+///
+/// The pipelining help does not read on before the answer has ended. For the event loop that means to leave the
+/// socket's readiness and to come back to it, two system calls a request, so one read is asked for ahead of it. When
+/// that brings the next request early, the pipelining help keeps it and decides about further reads.
 final class HeadWatch: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
 
     private let guardian: ConnectionGuard
+    private var cameEarly = false
 
     init(_ guardian: ConnectionGuard) { self.guardian = guardian }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if guardian.isAnswering { cameEarly = true }
         guardian.bytesReceived()
         context.fireChannelRead(data)
         guardian.bytesHandled()
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        context.fireChannelReadComplete()
+        if guardian.isAnswering, !cameEarly { context.read() }
+        cameEarly = false
     }
 }
 
