@@ -5,6 +5,6 @@
 source "$(dirname "$0")/common.sh"
 
 scripts/install.sh nginx-light wrk
-scripts/build.sh
+scripts/build.sh --product rollcall
 rollcall=$(bin rollcall)
 python3 Benchmarks/bench.py "$rollcall" "$@" </dev/null
