@@ -51,7 +51,7 @@ package struct ResponseFraming: Sendable {
                 guard let length = try headLength(buffer) else { return nil }
                 guard let bytes = buffer.readSlice(length: length) else { return nil }
                 searched = 0
-                let head = try ResponseHeadParser.parse(bytes.readableBytesView, isAnswerToHEAD: isAnswerToHEAD)
+                let head = try ResponseHeadParser.parse(bytes, isAnswerToHEAD: isAnswerToHEAD)
                 if head.status < 200 {
                     guard head.status != 101 else { throw FramingError("the upstream switches protocols unasked") }
                     continue
@@ -92,7 +92,7 @@ package struct ResponseFraming: Sendable {
                     state = .end
                     return .end
                 }
-                try ResponseHeadParser.checkField(line.readableBytesView)
+                try ResponseHeadParser.checkField(line)
                 state = .trailers(total: total + line.readableBytes + 2)
             case .untilClose:
                 guard let piece = Self.take(.max, from: &buffer) else { return nil }
@@ -142,7 +142,7 @@ package struct ResponseFraming: Sendable {
         }
         if length == nil {
             // Something else than HTTP is told at once, not after 64 kB of it.
-            try ResponseHeadParser.checkBeginning(buffer.readableBytesView)
+            try ResponseHeadParser.checkBeginning(buffer)
             searched = buffer.readableBytes
         }
         return length

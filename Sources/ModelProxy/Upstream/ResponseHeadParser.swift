@@ -5,9 +5,37 @@ import NIOHTTP1
 
 /// Reads the lines of an answer's head, whose end has been found.
 enum ResponseHeadParser {
-    typealias Bytes = ByteBufferView
+    /// Bytes where they are: slices of a buffer's view would be counted at every step.
+    fileprivate typealias Bytes = Slice<UnsafeBufferPointer<UInt8>>
 
-    static func parse(_ bytes: Bytes, isAnswerToHEAD: Bool) throws(FramingError) -> ResponseHead {
+    static func parse(_ head: ByteBuffer, isAnswerToHEAD: Bool) throws(FramingError) -> ResponseHead {
+        try reading(head) { bytes throws(FramingError) in try parse(bytes, isAnswerToHEAD: isAnswerToHEAD) }
+    }
+
+    /// What bytes before the end of the first line show already.
+    static func checkBeginning(_ buffer: ByteBuffer) throws(FramingError) {
+        try reading(buffer) { bytes throws(FramingError) in try checkBeginning(bytes) }
+    }
+
+    /// A trailer's line.
+    static func checkField(_ line: ByteBuffer) throws(FramingError) {
+        try reading(line) { bytes throws(FramingError) in _ = try field(bytes) }
+    }
+
+    private static func reading<Result>(
+        _ buffer: ByteBuffer, _ body: (Bytes) throws(FramingError) -> Result
+    ) throws(FramingError) -> Result {
+        let result = buffer.withUnsafeReadableBytes { bytes -> Swift.Result<Result, FramingError> in
+            do throws(FramingError) {
+                return .success(try body(bytes.bindMemory(to: UInt8.self)[...]))
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
+    }
+
+    private static func parse(_ bytes: Bytes, isAnswerToHEAD: Bool) throws(FramingError) -> ResponseHead {
         var position = bytes.startIndex
         let statusLine = try line(bytes, &position)
         let (isHTTP11, status, reason) = try self.statusLine(statusLine)
@@ -30,15 +58,11 @@ enum ResponseHeadParser {
             keepsAlive: body != .untilClose && !framing.saysClose && (isHTTP11 || framing.saysKeepAlive))
     }
 
-    /// What bytes before the end of the first line show already.
-    static func checkBeginning(_ bytes: Bytes) throws(FramingError) {
+    private static func checkBeginning(_ bytes: Bytes) throws(FramingError) {
         for (byte, expected) in zip(bytes, "HTTP/1.".utf8) where byte != expected {
             throw FramingError("what the upstream answers is not HTTP/1.1")
         }
     }
-
-    /// A trailer's line.
-    static func checkField(_ line: Bytes) throws(FramingError) { _ = try field(line) }
 
     private static func line(_ bytes: Bytes, _ position: inout Int) throws(FramingError) -> Bytes {
         var index = position
@@ -115,8 +139,9 @@ private struct FramingFields {
     private(set) var saysClose = false
     private(set) var saysKeepAlive = false
 
-    mutating func note(_ name: ByteBufferView, _ value: ByteBufferView) throws(FramingError) {
+    mutating func note(_ name: ResponseHeadParser.Bytes, _ value: ResponseHeadParser.Bytes) throws(FramingError) {
         switch name.count {
+        case 10 where name.equals("connection") && value.equals("keep-alive"): saysKeepAlive = true
         case 10 where name.equals("connection"):
             for option in value.split(separator: UInt8(ascii: ",")) {
                 let option = String(decoding: option, as: UTF8.self).lowercased()
@@ -151,7 +176,7 @@ private struct FramingFields {
     }
 }
 
-extension ByteBufferView {
+extension ResponseHeadParser.Bytes {
     /// Whether these are the letters of `text`, which is lower case, in either case.
     fileprivate func equals(_ text: StaticString) -> Bool {
         guard count == text.utf8CodeUnitCount else { return false }

@@ -50,7 +50,7 @@ extension BatchWriter {
     }
 
     /// Writes what changed of a rollout.
-    func store(_ rollout: StagedRollout, _ key: RolloutKey, _ db: Database) throws {
+    mutating func store(_ rollout: StagedRollout, _ key: RolloutKey, _ db: Database) throws {
         let state = rollout.known.state
         let stored = rollout.stored
         if state == stored { return }
@@ -72,7 +72,7 @@ extension BatchWriter {
         }
     }
 
-    private func storeHead(_ rollout: KnownRollout, _ key: RolloutKey, _ db: Database) throws {
+    private mutating func storeHead(_ rollout: KnownRollout, _ key: RolloutKey, _ db: Database) throws {
         let state = rollout.state
         let statement = try db.cachedStatement(
             sql: """
@@ -81,11 +81,16 @@ extension BatchWriter {
                 ON CONFLICT(id) DO UPDATE SET invocation = excluded.invocation, experiment = excluded.experiment,
                   run = excluded.run, row = excluded.row, registered = excluded.registered, attempt = excluded.attempt
                 """)
-        try statement.execute(arguments: [
-            rollout.row, accounts[key.account] ?? staged.accounts[key.account], key.rolloutID.blob,
-            state.ids.invocationID?.blob, state.ids.experimentID?.blob, state.ids.runID?.blob, state.ids.rowID?.blob,
-            state.registeredIDs.map { Data(Blob.encoded(ids: $0)) }, state.newestAttempt?.number ?? 0,
-        ])
+        row.append(rollout.row)
+        row.append(accounts[key.account] ?? staged.accounts[key.account])
+        row.append(blobOf: key.rolloutID)
+        row.append(blobOf: state.ids.invocationID)
+        row.append(blobOf: state.ids.experimentID)
+        row.append(blobOf: state.ids.runID)
+        row.append(blobOf: state.ids.rowID)
+        row.append(state.registeredIDs.map { Blob.encoded(ids: $0) })
+        row.append(state.newestAttempt?.number ?? 0)
+        try row.execute(statement)
     }
 
     private func storeAttempt(

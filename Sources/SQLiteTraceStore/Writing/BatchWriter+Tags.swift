@@ -33,11 +33,18 @@ extension BatchWriter {
                 arguments: [account, hash, Data(blob)])
             if let found { return found }
         }
-        try db.cachedStatement(sql: "INSERT INTO tagset(account, hash, tags) VALUES (?, ?, ?)")
-            .execute(arguments: [account, hash, Data(blob)])
+        let insertSet = try db.cachedStatement(sql: "INSERT INTO tagset(account, hash, tags) VALUES (?, ?, ?)")
+        let insertTag = try db.cachedStatement(sql: "INSERT INTO tagset_tag(tag, tagset) VALUES (?, ?)")
+        self.row.append(account)
+        self.row.append(hash)
+        self.row.append(blob)
+        try self.row.execute(insertSet)
         let row = db.lastInsertedRowID
-        let insert = try db.cachedStatement(sql: "INSERT INTO tagset_tag(tag, tagset) VALUES (?, ?)")
-        for tagRow in tagRows { try insert.execute(arguments: [tagRow, row]) }
+        for tagRow in tagRows {
+            self.row.append(tagRow)
+            self.row.append(row)
+            try self.row.execute(insertTag)
+        }
         return row
     }
 
@@ -45,8 +52,11 @@ extension BatchWriter {
         if let row = staged.tags[key] ?? tags.value(for: key) { return (row, false) }
         let found = try TagRows.tag(key.tag, key.account, seed: hashSeed, db)
         if found == nil {
-            try db.cachedStatement(sql: "INSERT INTO tag(account, hash, text) VALUES (?, ?, ?)")
-                .execute(arguments: [key.account, Blob.hash(key.tag.utf8, seed: hashSeed), key.tag.blob])
+            let insert = try db.cachedStatement(sql: "INSERT INTO tag(account, hash, text) VALUES (?, ?, ?)")
+            row.append(key.account)
+            row.append(Blob.hash(key.tag.utf8, seed: hashSeed))
+            row.append(blobOf: key.tag)
+            try row.execute(insert)
         }
         let row = found ?? db.lastInsertedRowID
         staged.tags[key] = row

@@ -32,7 +32,16 @@ struct RowBuffer {
         values.append(.text(start..<bytes.count))
     }
 
-    mutating func append(_ blob: [UInt8]) {
+    mutating func append(_ blob: [UInt8]?) {
+        if let blob { append(bytes: blob) } else { values.append(.null) }
+    }
+
+    /// What clients write is stored as a BLOB of its UTF-8, for it may contain NUL.
+    mutating func append(blobOf text: String?) {
+        if let text { append(bytes: text.utf8) } else { values.append(.null) }
+    }
+
+    private mutating func append(bytes blob: some Collection<UInt8>) {
         let start = bytes.count
         bytes.append(contentsOf: blob)
         values.append(.blob(start..<bytes.count))
@@ -69,6 +78,8 @@ struct RowBuffer {
             sqlite3_bind_text64(
                 sqlite, index, bytes.baseAddress.map { ($0 + range.lowerBound).assumingMemoryBound(to: CChar.self) },
                 sqlite3_uint64(range.count), nil, UInt8(SQLITE_UTF8))
+        // Without bytes there may be no address, and no address would be bound as NULL.
+        case .blob(let range) where range.isEmpty: sqlite3_bind_zeroblob(sqlite, index, 0)
         case .blob(let range):
             sqlite3_bind_blob64(
                 sqlite, index, bytes.baseAddress.map { $0 + range.lowerBound }, sqlite3_uint64(range.count), nil)
