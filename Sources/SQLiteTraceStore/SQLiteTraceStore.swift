@@ -69,7 +69,9 @@ package final class SQLiteTraceStore: TraceStore {
 
     /// Opening a pool sets `synchronous` to NORMAL, with which a power failure could take acknowledged commits back.
     private static func makeDurable(_ db: Database, path: String) throws {
-        try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0")
+        // A log that has grown beyond the usual is cut to it when it begins anew.
+        try db.execute(
+            sql: "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 134217728")
         guard try Int.fetchOne(db, sql: "PRAGMA synchronous") == 2 else {
             throw StoreError(.unusable, "\(path): SQLite does not sync its commits to the disk; use another SQLite")
         }
@@ -110,7 +112,7 @@ package final class SQLiteTraceStore: TraceStore {
     }
 
     package func rest() {
-        pool.writeWithoutTransaction { checkpointer.truncate($0) }
+        pool.writeWithoutTransaction { checkpointer.moveAll($0) }
     }
 
     package func close() throws(StoreError) {
