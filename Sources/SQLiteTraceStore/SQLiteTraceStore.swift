@@ -71,7 +71,7 @@ package final class SQLiteTraceStore: TraceStore {
     private static func makeDurable(_ db: Database, path: String) throws {
         // A log that has grown beyond the usual is cut to it when it begins anew.
         try db.execute(
-            sql: "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 134217728")
+            sql: "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = \(128 << 20)")
         guard try Int.fetchOne(db, sql: "PRAGMA synchronous") == 2 else {
             throw StoreError(.unusable, "\(path): SQLite does not sync its commits to the disk; use another SQLite")
         }
@@ -112,7 +112,7 @@ package final class SQLiteTraceStore: TraceStore {
     }
 
     package func rest() {
-        pool.writeWithoutTransaction { checkpointer.moveAll($0) }
+        pool.writeWithoutTransaction { checkpointer.restart($0) }
     }
 
     package func close() throws(StoreError) {

@@ -126,7 +126,7 @@ extension ModelCallHandler {
         if call?.isRelaying == true, context?.channel.isWritable == false { upstream?.pause() }
     }
 
-    /// Nothing more has come for now, so what has been written goes out.
+    /// All that has come is written; it goes out.
     func upstreamPaused() {
         if answerHasBegun { context?.flush() }
     }

@@ -82,16 +82,14 @@ final class Checkpointer: Sendable {
         _ = methods.pointee.xSync(file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY)
     }
 
-    /// Moves all there is, on the writer's connection while nothing else happens. The log's file keeps its length:
-    /// to write where there are blocks already takes less of each sync than to make the file grow again.
-    func moveAll(_ db: Database) { _ = try? db.checkpoint(.restart) }
-
-    func close() throws { try queue.close() }
-
-    private func restart(_ db: Database) {
+    /// Moves all there is and begins the log anew, on the writer's connection. The log's file keeps its length: to write
+    /// where there are blocks already takes less of each sync than to make the file grow again.
+    func restart(_ db: Database) {
         // Readers are short; a commit must not wait long for one that is not.
         try? db.execute(sql: "PRAGMA busy_timeout = 20")
         _ = try? db.checkpoint(.restart)
         try? db.execute(sql: "PRAGMA busy_timeout = 5000")
     }
+
+    func close() throws { try queue.close() }
 }

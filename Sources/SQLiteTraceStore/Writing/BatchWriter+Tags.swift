@@ -5,27 +5,26 @@ import GRDB
 import TraceStore
 
 extension BatchWriter {
-    /// The row of a set of tags, in their order, each once.
+    /// The row of a set of tags, in their order, each once. Lines and calls have one tag at least.
     mutating func tagset(_ tags: [String], _ account: Int64, _ db: Database) throws -> Int64 {
-        let key = TagsetKey(account: account, tags: tags)
+        var seen: Set<TagKey> = []
+        let key = tags.map { TagKey(account: account, tag: $0) }.filter { seen.insert($0).inserted }
         if let row = staged.tagsets[key] ?? tagsets.value(for: key) { return row }
-        let row = try storedTagset(tags, account, db)
+        let row = try storedTagset(key, account, db)
         staged.tagsets[key] = row
         return row
     }
 
-    private mutating func storedTagset(_ tags: [String], _ account: Int64, _ db: Database) throws -> Int64 {
-        var seen: Set<TagKey> = []
-        let tags = tags.filter { seen.insert(TagKey(account: account, tag: $0)).inserted }
+    private mutating func storedTagset(_ tags: [TagKey], _ account: Int64, _ db: Database) throws -> Int64 {
         var tagRows: [Int64] = []
         var mayBeStored = true
         for tag in tags {
-            let (row, isNew) = try self.tag(TagKey(account: account, tag: tag), db)
+            let (row, isNew) = try self.tag(tag, db)
             tagRows.append(row)
             // No set has a tag that has just been made.
             if isNew { mayBeStored = false }
         }
-        let blob = Blob.encoded(texts: tags)
+        let blob = Blob.encoded(texts: tags.map(\.tag))
         let hash = Blob.hash(blob, seed: hashSeed)
         if mayBeStored {
             let found = try Int64.fetchOne(

@@ -23,26 +23,11 @@ struct BatchWriter {
         let stored: RolloutState?
     }
 
-    struct TagsetKey: Hashable, Sendable {
-        let account: Int64
-        let tags: [String]
-
-        /// By their bytes: texts that only look the same are different tags.
-        static func == (left: Self, right: Self) -> Bool {
-            left.account == right.account && left.tags.count == right.tags.count
-                && zip(left.tags, right.tags).allSatisfy { $0.utf8.elementsEqual($1.utf8) }
-        }
-
-        func hash(into hasher: inout Hasher) {
-            hasher.combine(account)
-            for var tag in tags { tag.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) } }
-        }
-    }
-
     struct TagKey: Hashable, Sendable {
         let account: Int64
         let tag: String
 
+        /// By their bytes: texts that only look the same are different tags.
         static func == (left: Self, right: Self) -> Bool {
             left.account == right.account && left.tag.utf8.elementsEqual(right.tag.utf8)
         }
@@ -57,7 +42,7 @@ struct BatchWriter {
     struct Staged: Sendable {
         var rollouts: [RolloutKey: StagedRollout] = [:]
         var conversations: [Int64: [Conversation]] = [:]
-        var tagsets: [TagsetKey: Int64] = [:]
+        var tagsets: [[TagKey]: Int64] = [:]
         var tags: [TagKey: Int64] = [:]
         var accounts: [Account: Int64] = [:]
         var events: [StatusEvent] = []
@@ -72,7 +57,7 @@ struct BatchWriter {
 
     var rollouts = BoundedCache<RolloutKey, KnownRollout>(maximumCount: 65_536, maximumCost: 64 << 20)
     var conversations = BoundedCache<Int64, [Conversation]>(maximumCount: 65_536, maximumCost: 64 << 20)
-    var tagsets = BoundedCache<TagsetKey, Int64>(maximumCount: 65_536, maximumCost: 32 << 20)
+    var tagsets = BoundedCache<[TagKey], Int64>(maximumCount: 65_536, maximumCost: 32 << 20)
     var tags = BoundedCache<TagKey, Int64>(maximumCount: 65_536, maximumCost: 16 << 20)
     var accounts: [Account: Int64] = [:]
     var staged = Staged()
@@ -145,7 +130,7 @@ struct BatchWriter {
         }
         for (row, lists) in staged.conversations { conversations.set(lists, for: row, cost: lists.byteCount) }
         for (key, row) in staged.tagsets {
-            tagsets.set(row, for: key, cost: key.tags.reduce(64) { $0 + 16 + $1.utf8.count })
+            tagsets.set(row, for: key, cost: key.reduce(64) { $0 + 24 + $1.tag.utf8.count })
         }
         for (key, row) in staged.tags { tags.set(row, for: key, cost: 64 + key.tag.utf8.count) }
         accounts.merge(staged.accounts) { $1 }
