@@ -11,6 +11,7 @@ final class LoopServices {
     let ledger: TraceLedger
     let logger: Logger
     let outcomes: OutcomeMailbox
+    var addresses: CallAddresses
     /// Bytes of the bodies that are coming in.
     var incomingBytes = 0
     private let tls: TLSContext
@@ -31,6 +32,7 @@ final class LoopServices {
         self.tls = tls
         self.logger = logger
         outcomes = OutcomeMailbox(loop: loop)
+        addresses = CallAddresses(configuration.upstreams)
     }
 
     func nextRequestID() -> String { requestIDs.next() }

@@ -85,22 +85,21 @@ extension JSONFields {
     /// - Parameter bytes: The bytes the fields were found in.
     public func value(of name: String, in bytes: borrowing Span<UInt8>) -> Range<Int>? {
         bytes.withUnsafeBufferPointer { buffer in
-            fields.last { $0.isNamed(name, in: buffer) }?.value
+            var name = name
+            return name.withUTF8 { name in fields.last { $0.isNamed(name, in: buffer) }?.value }
         }
     }
 }
 
 extension JSONFields.Field {
     /// Whether the key is `name` once its escapes are resolved.
-    func isNamed(_ name: String, in bytes: UnsafeBufferPointer<UInt8>) -> Bool {
-        let length = key.count - 2
+    func isNamed(_ name: UnsafeBufferPointer<UInt8>, in bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+        let raw = UnsafeBufferPointer(rebasing: bytes[key.lowerBound + 1..<key.upperBound - 1])
         // An escape is longer than what it stands for.
-        guard length >= name.utf8.count else { return false }
-        let raw = bytes[key.lowerBound + 1..<key.upperBound - 1]
-        if length == name.utf8.count {
-            return !raw.contains(UInt8(ascii: "\\")) && raw.elementsEqual(name.utf8)
+        guard raw.count > name.count else {
+            return raw.count == name.count && raw.elementsEqual(name) && !raw.contains(UInt8(ascii: "\\"))
         }
         guard raw.contains(UInt8(ascii: "\\")) else { return false }
-        return JSONString(escaped: UnsafeBufferPointer(rebasing: raw)).text.utf8.elementsEqual(name.utf8)
+        return JSONString(escaped: raw).text.utf8.elementsEqual(name)
     }
 }

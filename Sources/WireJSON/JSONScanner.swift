@@ -93,11 +93,24 @@ struct JSONScanner {
         }
     }
 
-    /// Moves over whole words of ASCII that end no string and start no escape, and to the first byte that may.
+    /// Moves over ASCII that ends no string and starts no escape, to the first byte that may, or near it at the end.
     @inline(__always)
     private mutating func skipPlainText() {
         guard let base = bytes.baseAddress else { return }
         let raw = UnsafeRawPointer(base)
+        // 32 bytes at a time as long as there is nothing in them, then the eight that hold it. Only comparisons of two
+        // vectors become vector instructions, and `any(_:)` becomes none.
+        let quote = SIMD32<Int8>(repeating: 0x22)
+        let backslash = SIMD32<Int8>(repeating: 0x5C)
+        let space = SIMD32<Int8>(repeating: 0x20)
+        while position &+ 32 <= end {
+            let block = raw.loadUnaligned(fromByteOffset: position, as: SIMD32<Int8>.self)
+            // Bytes above 0x7F are negative here, and so below the space, too.
+            let found = (block .== quote) .| (block .== backslash) .| (block .< space)
+            let words = unsafeBitCast(found, to: SIMD4<UInt64>.self)
+            if (words[0] | words[1]) | (words[2] | words[3]) != 0 { break }
+            position &+= 32
+        }
         while position &+ 8 <= end {
             let word = UInt64(littleEndian: raw.loadUnaligned(fromByteOffset: position, as: UInt64.self))
             // In each of these the lowest high bit stands in the first byte looked for; those above it may be wrong.

@@ -7,8 +7,9 @@ public enum JSONSplice {
     /// - Throws: ``JSONError`` when the bytes are not one JSON object.
     public static func removing(_ name: String, from bytes: [UInt8]) throws(JSONError) -> [UInt8] {
         let fields = try JSONFields(of: bytes.span).fields
+        var name = name
         let isKept = bytes.withUnsafeBufferPointer { buffer in
-            fields.map { !$0.isNamed(name, in: buffer) }
+            name.withUTF8 { name in fields.map { !$0.isNamed(name, in: buffer) } }
         }
         guard isKept.contains(false), let first = fields.first, let last = fields.last else { return bytes }
         var result: [UInt8] = []

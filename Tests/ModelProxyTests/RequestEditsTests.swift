@@ -48,4 +48,20 @@ struct RequestEditsTests {
         #expect(String(decoding: result.bytes, as: UTF8.self) == example.expected)
         #expect(result.edits == example.edits)
     }
+
+    // They are looked for 16 bytes at a time.
+    @Test(
+        "what leaves messages is found wherever it stands",
+        arguments: ["name\":null", "weight\":1", "logprobs\":[]", "control_plane_step\":0"])
+    func places(field: String) throws {
+        for before in 0...40 {
+            for after in [0, 1, 30] {
+                let head = #"{"messages":[{"content":"\#(String(repeating: "n", count: before))""#
+                let tail = #"}\#(String(repeating: " ", count: after))]}"#
+                let body = Array((head + ",\"" + field + tail).utf8)
+                let result = RequestEdits.body(body, fields: try JSONFields(of: body.span))
+                #expect(String(decoding: result.bytes, as: UTF8.self) == head + tail)
+            }
+        }
+    }
 }

@@ -158,6 +158,30 @@ struct JSONGrammarTests {
         }
     }
 
+    // Strings are read 32 bytes at a time, then 8, then one by one.
+    @Test("what a string must not hold is found wherever it stands")
+    func placesInStrings() {
+        for length in 0...70 {
+            for place in 0..<length {
+                for (byte, reason) in [
+                    (UInt8(0x1F), "a control character in a string"), (0xFF, "a string that is not UTF-8"),
+                ] {
+                    var text = [UInt8](repeating: 0x20, count: length)
+                    text[place] = byte
+                    let expected = JSONError(offset: 1 + place, reason: reason)
+                    #expect(Verdicts(Array("\"".utf8) + text + Array("\"".utf8)).validator == expected)
+                }
+                // The first quote ends the string, and an escape hides one.
+                var text = [UInt8](repeating: 0x7F, count: length)
+                text[place] = UInt8(ascii: "\"")
+                #expect((Verdicts(Array("\"".utf8) + text).validator == nil) == (place == length - 1))
+                text.insert(UInt8(ascii: "\\"), at: place)
+                #expect(Verdicts(Array("\"".utf8) + text).validator?.reason == "a string without an end")
+                #expect(Verdicts(Array("\"".utf8) + text + Array("\"".utf8)).validator == nil)
+            }
+        }
+    }
+
     @Test("an endless run of brackets is refused without a deep stack")
     func bracketBomb() {
         let bomb = [UInt8](repeating: UInt8(ascii: "["), count: 1_000_000)

@@ -6,7 +6,7 @@ package enum PercentEncoding {
     ///
     /// - Returns: `nil` when the result is not UTF-8.
     package static func decoded(_ bytes: ArraySlice<UInt8>) -> String? {
-        guard bytes.contains(UInt8(ascii: "%")) else { return String(validating: bytes, as: UTF8.self) }
+        guard bytes.contains(UInt8(ascii: "%")) else { return text(bytes) }
         var result: [UInt8] = []
         result.reserveCapacity(bytes.count)
         var index = bytes.startIndex
@@ -21,7 +21,13 @@ package enum PercentEncoding {
                 index += 1
             }
         }
-        return String(validating: result, as: UTF8.self)
+        return text(result[...])
+    }
+
+    private static func text(_ bytes: ArraySlice<UInt8>) -> String? {
+        // ASCII, which nearly all paths are, needs no validation; that of the library is slow.
+        bytes.allSatisfy { $0 < 0x80 }
+            ? String(decoding: bytes, as: UTF8.self) : String(validating: bytes, as: UTF8.self)
     }
 
     /// The text as one path segment: all but letters, digits and `-._~` escaped.

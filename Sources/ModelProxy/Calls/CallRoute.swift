@@ -1,51 +1,39 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
-package import EvalProtocol
-package import NIOHTTP1
-package import TraceStore
+import EvalProtocol
+import NIOHTTP1
+import TraceStore
 
 /// What a request's head says is to become of it.
-package enum CallRoute {
+enum CallRoute {
     /// None of the model API's: the router has it.
     case passUp
     case refuse(GatewayProblem, warns: Warning? = nil)
     case call(Accepted)
 
-    /// A class, for it is handed on from one part of the request to the next.
-    package final class Accepted {
-        package let account: Account
-        package let path: ModelPath
-        package let target: UpstreamTarget
-        package let query: Substring
-
-        init(account: Account, path: ModelPath, target: UpstreamTarget, query: Substring) {
-            self.account = account
-            self.path = path
-            self.target = target
-            self.query = query
-        }
+    struct Accepted {
+        let account: Account
+        let address: CallAddress
+        let target: UpstreamTarget
     }
 
     /// What a rollout's log is to say about a request that cannot be served.
-    package struct Warning {
-        package var account: Account
-        package var metadata: RolloutMetadata
+    struct Warning {
+        var account: Account
+        var metadata: RolloutMetadata
     }
 
-    package init(_ head: HTTPRequestHead, _ configuration: ProxyConfiguration) {
-        let mark = head.uri.utf8.firstIndex(of: UInt8(ascii: "?"))
-        let path = mark.map { String(head.uri[..<$0]) } ?? head.uri
-        let query = mark.map { head.uri[head.uri.utf8.index(after: $0)...] } ?? ""
-        let found: ModelPath?
+    init(_ head: HTTPRequestHead, _ configuration: ProxyConfiguration, _ addresses: inout CallAddresses) {
+        let found: CallAddress?
         do {
-            found = try ModelPath(parsing: path)
+            found = try addresses.address(head.uri)
         } catch {
             self = .refuse(
                 .badRequest(
                     error.description.prefix(1).uppercased() + error.description.dropFirst() + ".", param: "path"))
             return
         }
-        guard let found else {
+        guard let address = found else {
             self = .passUp
             return
         }
@@ -53,10 +41,10 @@ package enum CallRoute {
             self = .refuse(.wrongKey)
             return
         }
-        switch found.api {
+        switch address.path.api {
         case .responses, .messages, .completions:
-            let warning = found.metadata.map { Warning(account: account, metadata: $0) }
-            self = .refuse(.wrongAPI(found.api), warns: warning)
+            let warning = address.path.metadata.map { Warning(account: account, metadata: $0) }
+            self = .refuse(.wrongAPI(address.path.api), warns: warning)
             return
         case .models:
             guard head.method == .GET || head.method == .HEAD else {
@@ -69,13 +57,9 @@ package enum CallRoute {
                 return
             }
         }
-        switch configuration.upstreams.resolve(baseURL: found.upstreamBaseURL, suffix: found.apiSuffix) {
+        switch address.target {
         case .failure(let problem): self = .refuse(problem)
-        case .success(let target):
-            self = .call(Accepted(account: account, path: found, target: target, query: query))
+        case .success(let target): self = .call(Accepted(account: account, address: address, target: target))
         }
     }
 }
-
-@available(*, unavailable)
-extension CallRoute.Accepted: Sendable {}

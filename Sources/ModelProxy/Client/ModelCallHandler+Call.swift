@@ -20,10 +20,11 @@ extension ModelCallHandler {
     func start(_ context: ChannelHandlerContext, _ intake: RequestIntake) {
         incomingBytes = 0
         let accepted = intake.accepted
+        let path = accepted.address.path
         let configuration = services.configuration
-        let isChat = accepted.path.api == .chatCompletions
+        let isChat = path.api == .chatCompletions
         let hasBody = intake.head.method == .POST
-        let metadata = isChat ? accepted.path.metadata : nil
+        let metadata = isChat ? path.metadata : nil
         let requestID = services.nextRequestID()
         let startedAt = WallClock.now()
         let now = NIODeadline.now()
@@ -50,7 +51,7 @@ extension ModelCallHandler {
             }
             reservation = consume room
         }
-        if let tagged = accepted.path.metadata {
+        if let tagged = path.metadata {
             services.ledger.callStarted(
                 RolloutKey(account: accepted.account, rolloutID: tagged.rolloutID), recorded: metadata != nil)
         }
@@ -58,7 +59,7 @@ extension ModelCallHandler {
             isRecorded: metadata != nil,
             forwardsAuthorization: configuration.keys.isOpen || configuration.forwardsAuthorization)
         let request = RequestEdits.request(
-            intake.head, to: accepted.target, query: accepted.query, body: body, rules: rules)
+            intake.head, to: accepted.target, query: accepted.address.query, body: body, rules: rules)
 
         callNumber += 1
         call = ModelCall(

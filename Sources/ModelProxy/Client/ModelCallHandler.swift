@@ -74,7 +74,7 @@ package final class ModelCallHandler: ChannelDuplexHandler {
 
     private func begin(_ context: ChannelHandlerContext, _ head: HTTPRequestHead, _ data: NIOAny) {
         guard case .idle = state else { return }
-        switch CallRoute(head, services.configuration) {
+        switch CallRoute(head, services.configuration, &services.addresses) {
         case .passUp:
             state = .passingUp(RouterRequest(head))
             if head.expectsContinue { sayContinue(context) }

@@ -39,7 +39,7 @@ enum ResponseHeadParser {
         var position = bytes.startIndex
         let statusLine = try line(bytes, &position)
         let (isHTTP11, status, reason) = try self.statusLine(statusLine)
-        var headers = HTTPHeaders()
+        var headers: [(String, String)] = []
         headers.reserveCapacity(12)
         var framing = FramingFields()
         while true {
@@ -47,14 +47,14 @@ enum ResponseHeadParser {
             if line.isEmpty { break }
             let (name, value) = try field(line)
             try framing.note(name, value)
-            headers.add(name: String(decoding: name, as: UTF8.self), value: String(decoding: value, as: UTF8.self))
+            headers.append((String(decoding: name, as: UTF8.self), String(decoding: value, as: UTF8.self)))
         }
         guard position == bytes.endIndex else {
             throw FramingError("the head of the upstream's answer has an empty line in it")
         }
         let body = try framing.framing(status: status, isHTTP11: isHTTP11, isAnswerToHEAD: isAnswerToHEAD)
         return ResponseHead(
-            status: status, reason: reason, headers: headers, framing: body,
+            status: status, reason: reason, headers: HTTPHeaders(headers), framing: body,
             keepsAlive: body != .untilClose && !framing.saysClose && (isHTTP11 || framing.saysKeepAlive))
     }
 

@@ -8,7 +8,7 @@ extension BatchWriter {
     /// The row of a set of tags, in their order, each once. Lines and calls have one tag at least.
     mutating func tagset(_ tags: [String], _ account: Int64, _ db: Database) throws -> Int64 {
         var seen: Set<TagKey> = []
-        let key = tags.map { TagKey(account: account, tag: $0) }.filter { seen.insert($0).inserted }
+        let key = tags.map { TagKey($0, account: account) }.filter { seen.insert($0).inserted }
         if let row = staged.tagsets[key] ?? tagsets.value(for: key) { return row }
         let row = try storedTagset(key, account, db)
         staged.tagsets[key] = row
@@ -24,7 +24,7 @@ extension BatchWriter {
             // No set has a tag that has just been made.
             if isNew { mayBeStored = false }
         }
-        let blob = Blob.encoded(texts: tags.map(\.tag))
+        let blob = Blob.encoded(texts: tags.map(\.tag.text))
         let hash = Blob.hash(blob, seed: hashSeed)
         if mayBeStored {
             let found = try Int64.fetchOne(
@@ -49,12 +49,12 @@ extension BatchWriter {
 
     private mutating func tag(_ key: TagKey, _ db: Database) throws -> (row: Int64, isNew: Bool) {
         if let row = staged.tags[key] ?? tags.value(for: key) { return (row, false) }
-        let found = try TagRows.tag(key.tag, key.account, seed: hashSeed, db)
+        let found = try TagRows.tag(key.tag.text, key.account, seed: hashSeed, db)
         if found == nil {
             let insert = try db.cachedStatement(sql: "INSERT INTO tag(account, hash, text) VALUES (?, ?, ?)")
             row.append(key.account)
-            row.append(Blob.hash(key.tag.utf8, seed: hashSeed))
-            row.append(blobOf: key.tag)
+            row.append(Blob.hash(key.tag.text.utf8, seed: hashSeed))
+            row.append(blobOf: key.tag.text)
             try row.execute(insert)
         }
         let row = found ?? db.lastInsertedRowID

@@ -24,18 +24,12 @@ struct BatchWriter {
     }
 
     struct TagKey: Hashable, Sendable {
+        let tag: ExactText
         let account: Int64
-        let tag: String
 
-        /// By their bytes: texts that only look the same are different tags.
-        static func == (left: Self, right: Self) -> Bool {
-            left.account == right.account && left.tag.utf8.elementsEqual(right.tag.utf8)
-        }
-
-        func hash(into hasher: inout Hasher) {
-            hasher.combine(account)
-            var tag = tag
-            tag.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+        init(_ tag: String, account: Int64) {
+            self.tag = ExactText(tag)
+            self.account = account
         }
     }
 
@@ -130,9 +124,9 @@ struct BatchWriter {
         }
         for (row, lists) in staged.conversations { conversations.set(lists, for: row, cost: lists.byteCount) }
         for (key, row) in staged.tagsets {
-            tagsets.set(row, for: key, cost: key.reduce(64) { $0 + 24 + $1.tag.utf8.count })
+            tagsets.set(row, for: key, cost: key.reduce(64) { $0 + 24 + $1.tag.text.utf8.count })
         }
-        for (key, row) in staged.tags { tags.set(row, for: key, cost: 64 + key.tag.utf8.count) }
+        for (key, row) in staged.tags { tags.set(row, for: key, cost: 64 + key.tag.text.utf8.count) }
         accounts.merge(staged.accounts) { $1 }
         eventCount += staged.events.count - staged.prunedEvents
         return changed

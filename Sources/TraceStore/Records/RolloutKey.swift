@@ -2,22 +2,13 @@
 
 /// A rollout within its account.
 package struct RolloutKey: Sendable, Hashable {
+    private let id: ExactText
     package let account: Account
-    package let rolloutID: String
 
     package init(account: Account, rolloutID: String) {
         self.account = account
-        self.rolloutID = rolloutID
+        id = ExactText(rolloutID)
     }
 
-    /// By the id's bytes: ids that only look the same are different rollouts.
-    package static func == (left: Self, right: Self) -> Bool {
-        left.account == right.account && left.rolloutID.utf8.elementsEqual(right.rolloutID.utf8)
-    }
-
-    package func hash(into hasher: inout Hasher) {
-        hasher.combine(account)
-        var id = rolloutID
-        id.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
-    }
+    package var rolloutID: String { id.text }
 }
