@@ -1,7 +1,7 @@
 # Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test format lint docs bench clean
+.PHONY: help demo test soak format lint docs bench clean
 
 help:   ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -11,6 +11,9 @@ demo:   ## builds, fetches a small real model, runs 20 rollouts, shows what happ
 
 test:   ## all tests: unit, integration, interop with the Python package
 	@scripts/test.sh
+
+soak:   ## the long forms of the tests of durability: hundreds of power losses, disks that fail
+	@scripts/soak.sh
 
 format: ## formats the Swift sources in place
 	@scripts/format.sh

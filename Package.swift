@@ -88,9 +88,10 @@ let package = Package(
 
         // The gateway.
         .target(name: "TraceStore", dependencies: ["EvalProtocol", "WireJSON", logging], swiftSettings: settings),
+        .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
         .target(
             name: "SQLiteTraceStore",
-            dependencies: ["TraceStore", "EvalProtocol", "WireJSON", logging, grdb, grdbSQLite],
+            dependencies: ["CSQLite", "TraceStore", "EvalProtocol", "WireJSON", logging, grdb, grdbSQLite],
             swiftSettings: settings),
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
         .target(
@@ -179,6 +180,10 @@ let package = Package(
                 logging, asyncHTTPClient, hummingbird, nioCore, nioHTTP1,
             ],
             swiftSettings: settings),
+        .testTarget(
+            name: "DurabilityTests",
+            dependencies: ["SQLiteTraceStore", "TraceStore", "EvalProtocol", "WireJSON", "TestSupport", grdb],
+            resources: [.copy("diskfaults.c")], swiftSettings: settings),
         .testTarget(
             name: "IntegrationTests",
             dependencies: [

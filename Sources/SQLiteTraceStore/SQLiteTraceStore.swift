@@ -15,12 +15,13 @@ import Glibc
 /// own. A file beside it keeps a second gateway away.
 package final class SQLiteTraceStore: TraceStore {
     let path: String
-    let pool: DatabasePool
     let hashSeed: Int64
-    private let checkpointer: Checkpointer
+    private let now: @Sendable () -> Int64
     private let lock: StoreLock
-    /// Used by the one thread that writes; the mutex is never waited for.
-    private let writer: Mutex<BatchWriter>
+    /// `nil` while the file could not be opened again after a failed sync.
+    private let file: Mutex<StoreFile?>
+    /// What the file had when it was closed.
+    private let newestID = Mutex<Int64>(0)
 
     /// Opens the file, or makes it. Throws `unusable` with a sentence when another gateway has it, when its schema is
     /// newer than this program, or when it cannot be opened at all.
@@ -30,16 +31,11 @@ package final class SQLiteTraceStore: TraceStore {
         let path = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
         lock = try StoreLock(besides: path)
         self.path = path
+        self.now = now
         do {
-            pool = try DatabasePool(path: path, configuration: Self.configuration)
-            let writer = try pool.writeWithoutTransaction { db in
-                try Self.makeDurable(db, path: path)
-                try Schema.prepare(db, path: path)
-                return try BatchWriter(db, now: now)
-            }
-            hashSeed = writer.hashSeed
-            self.writer = Mutex(writer)
-            checkpointer = try Checkpointer(path: path)
+            let file = try StoreFile(path: path, now: now)
+            hashSeed = file.hashSeed
+            self.file = Mutex(file)
         } catch {
             let reason = StoreError(error, path: path)
             throw reason.reason == .refused ? reason : StoreError(.unusable, reason.description)
@@ -53,48 +49,49 @@ package final class SQLiteTraceStore: TraceStore {
         return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000
     }
 
-    private static var configuration: Configuration {
-        var configuration = Configuration()
-        configuration.label = "rollcall.store"
-        configuration.busyMode = .timeout(5)
-        configuration.foreignKeysEnabled = false
-        configuration.maximumReaderCount = 4
-        configuration.prepareDatabase { db in
-            // Larger pages take fewer of them for a call's bodies. Only the file's first connection decides.
-            if !db.configuration.readonly { try db.execute(sql: "PRAGMA page_size = 8192") }
-            try db.execute(sql: "PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY")
-        }
-        return configuration
-    }
-
-    /// Opening a pool sets `synchronous` to NORMAL, with which a power failure could take acknowledged commits back.
-    private static func makeDurable(_ db: Database, path: String) throws {
-        // A log that has grown beyond the usual is cut to it when it begins anew.
-        try db.execute(
-            sql: "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = \(128 << 20)")
-        guard try Int.fetchOne(db, sql: "PRAGMA synchronous") == 2 else {
-            throw StoreError(.unusable, "\(path): SQLite does not sync its commits to the disk; use another SQLite")
-        }
-    }
-
     // MARK: Writing
 
     package func apply(_ batch: [StoreRecord]) throws(StoreError) -> CommittedBatch {
+        let file = try openFile()
         do {
-            return try writer.withLock { writer in
-                try pool.writeWithoutTransaction { db in
-                    let committed = try writer.commit(batch, db)
-                    checkpointer.committed(batch.reduce(0) { $0 + $1.byteCount }, db)
-                    return committed
-                }
-            }
+            return try file.commit(batch)
         } catch {
             throw StoreError(error, path: path)
         }
     }
 
+    /// The file, opened again where a sync has failed that only this mends.
+    private func openFile() throws(StoreError) -> StoreFile {
+        if let file = file.withLock({ $0 }), !file.needsReopening { return file }
+        do {
+            try file.withLock { file in
+                guard let old = file.take() else { return }
+                newestID.withLock { $0 = old.newestID }
+                try old.close(keepsLog: true)
+            }
+            let new = try StoreFile(path: path, now: now)
+            guard new.newestID >= newestID.withLock({ $0 }) else {
+                throw StoreError(.unusable, "\(path) has lost what was acknowledged; restore a copy")
+            }
+            file.withLock { $0 = new }
+            return new
+        } catch {
+            throw StoreError(error, path: path)
+        }
+    }
+
+    /// The connections for what needs the file to be open.
+    private func pool() throws(StoreError) -> DatabasePool {
+        guard let file = file.withLock({ $0 }) else {
+            throw StoreError(
+                .unavailable, "\(path) could not be opened again after its disk had failed; look at the disk")
+        }
+        return file.pool
+    }
+
     /// Writes and deletes again as much as several records need.
     package func probe() throws(StoreError) {
+        let pool = try openFile().pool
         do {
             try pool.writeWithoutTransaction { db in
                 try db.inTransaction(.immediate) {
@@ -111,15 +108,12 @@ package final class SQLiteTraceStore: TraceStore {
         }
     }
 
-    package func rest() {
-        pool.writeWithoutTransaction { checkpointer.restart($0) }
-    }
+    package func rest() { file.withLock { $0 }?.rest() }
 
     package func close() throws(StoreError) {
         do {
             rest()
-            try checkpointer.close()
-            try pool.close()
+            if let file = file.withLock({ $0.take() }) { try file.close(keepsLog: file.needsReopening) }
             lock.release()
         } catch {
             throw StoreError(error, path: path)
@@ -128,6 +122,7 @@ package final class SQLiteTraceStore: TraceStore {
 
     /// Lets the file grow to so many pages of 8 kB and no further; `nil`: as far as the disk goes.
     package func limitSize(toPages pages: Int?) throws(StoreError) {
+        let pool = try pool()
         do {
             try pool.writeWithoutTransaction { db in
                 try db.execute(sql: "PRAGMA max_page_count = \(pages ?? 4_294_967_294)")
@@ -139,6 +134,7 @@ package final class SQLiteTraceStore: TraceStore {
 
     /// The value of a setting of the writing connection.
     package func setting(_ name: String) throws(StoreError) -> Int? {
+        let pool = try pool()
         do {
             return try pool.writeWithoutTransaction { try Int.fetchOne($0, sql: "PRAGMA \(name)") }
         } catch {
@@ -150,6 +146,7 @@ package final class SQLiteTraceStore: TraceStore {
 
     /// A short read on one of the pool's own queues.
     func reading<T: Sendable>(_ body: @escaping @Sendable (Database) throws -> T) async throws -> T {
+        let pool = try pool()
         do {
             return try await pool.read(body)
         } catch let error as CancellationError {

@@ -45,6 +45,8 @@ package final class TraceLedger: Sendable {
         self.feed = feed
         counts = Mutex(BoundedCache(maximumCount: configuration.maximumRollouts))
         writer = TraceWriter(store: store, limits: configuration.writer, logger: logger) { batch in
+            board.forget(batch.deleted)
+            feed.forget(batch.deleted)
             board.publish(batch.states)
             feed.publish(batch.events)
         }
@@ -104,6 +106,45 @@ package final class TraceLedger: Sendable {
             counts.set(count, for: rollout)
         }
     }
+
+    /// Deletes rollouts whole; how many of them there were.
+    package func delete(_ deletions: [Deletion]) async throws -> Int {
+        var count = 0
+        for (deletion, outcome) in zip(deletions, try await commit(deletions.map { .deletion($0) })) {
+            guard case .stored(let receipt) = try outcome.get(), !receipt.duplicate else { continue }
+            counts.withLock { $0.remove(deletion.rollout) }
+            count += 1
+        }
+        return count
+    }
+
+    /// Deletes the rollouts of all accounts of which nothing has come since `time`, in microseconds since 1970; how many.
+    package func deleteRollouts(silentSince time: Int64) async throws -> Int {
+        var count = 0
+        var cursor: Int64?
+        repeat {
+            let page = try await store.rollouts(silentSince: time, after: cursor, limit: Self.deletedAtOnce)
+            count += try await delete(page.rollouts.map { Deletion($0, silentSince: time) })
+            cursor = page.next
+        } while cursor != nil
+        return count
+    }
+
+    /// Deletes an account's rollouts that match; how many.
+    package func deleteRollouts(matching filter: RolloutFilter, account: Account) async throws -> Int {
+        var count = 0
+        var cursor: Int64?
+        repeat {
+            let page = try await store.states(
+                matching: filter, account: account, after: cursor, limit: Self.deletedAtOnce)
+            count += try await delete(page.states.map { Deletion($0.rollout) })
+            cursor = page.next
+        } while cursor != nil
+        return count
+    }
+
+    /// Few, since they share a commit with others.
+    private static let deletedAtOnce = 16
 
     // MARK: Reading
 

@@ -20,6 +20,10 @@ package protocol TraceStore: Sendable {
         matching filter: RolloutFilter, account: Account, after cursor: Int64?, limit: Int
     ) async throws -> RolloutStates
 
+    /// Rollouts of all accounts that became known before `time` and of which nothing has come since, in the order they
+    /// became known, at most `limit` of them looked at after the `cursor` of the page before.
+    func rollouts(silentSince time: Int64, after cursor: Int64?, limit: Int) async throws -> SilentRollouts
+
     /// Log lines that match, newest first.
     func logs(_ query: LogQuery) async throws -> [StoredLog]
 
@@ -57,11 +61,29 @@ package struct CommittedBatch: Sendable {
     package var states: [(RolloutKey, RolloutState)]
     /// The status changes to tell subscribers, in commit order.
     package var events: [StatusEvent]
+    /// The rollouts that are gone.
+    package var deleted: [RolloutKey]
 
-    package init(outcomes: [RecordOutcome], states: [(RolloutKey, RolloutState)], events: [StatusEvent]) {
+    package init(
+        outcomes: [RecordOutcome], states: [(RolloutKey, RolloutState)], events: [StatusEvent],
+        deleted: [RolloutKey] = []
+    ) {
         self.outcomes = outcomes
         self.states = states
         self.events = events
+        self.deleted = deleted
+    }
+}
+
+/// One page of rollouts of which nothing has come for a while.
+package struct SilentRollouts: Sendable {
+    package var rollouts: [RolloutKey]
+    /// What the next page comes after; `nil` when there is nothing older to look at.
+    package var next: Int64?
+
+    package init(rollouts: [RolloutKey], next: Int64?) {
+        self.rollouts = rollouts
+        self.next = next
     }
 }
 

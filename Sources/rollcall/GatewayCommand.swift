@@ -41,7 +41,8 @@ struct GatewayCommand: AsyncParsableCommand {
     private func serve() async throws {
         let settings = try GatewaySettings(options, environment: ProcessInfo.processInfo.environment)
         let logger = settings.logger()
-        OpenFiles.raiseLimit()
+        ProcessLimits.raiseOpenFiles()
+        ProcessLimits.failBeyondFileSize()
         let store = try SQLiteTraceStore(path: settings.storePath)
         let announcement = GatewayAnnouncement(hasKeys: !settings.configuration.proxy.keys.isOpen)
         let gateway = Gateway(

@@ -68,6 +68,13 @@ struct GatewayOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "Delete a rollout when nothing has come of it for so long: 30d, 12h, 90m or 45s. "
+                + "(ROLLCALL_RETAIN; default: keep all)",
+            valueName: "time"))
+    var retain: String?
+
+    @Option(
+        help: ArgumentHelp(
             "Seconds that running calls may take once the gateway is to stop. (ROLLCALL_GRACE; default: 30)",
             valueName: "seconds"))
     var grace: String?

@@ -31,6 +31,9 @@ struct GatewaySettings {
             Double(text).flatMap { $0 >= 0 && $0 <= 86_400 ? $0 : nil }
         }
         if let grace { configuration.grace = .seconds(grace) }
+        configuration.retention = try sources.value(
+            options.retain, "--retain", "ROLLCALL_RETAIN", Span.expected
+        ) { Span($0)?.duration }
         let body = try sources.bytes(options.maximumBodyBytes, "--max-body-bytes", "ROLLCALL_MAX_BODY_BYTES")
         if let body { configuration.proxy.maximumBodyBytes = body }
         let answer = try sources.bytes(options.maximumAnswerBytes, "--max-answer-bytes", "ROLLCALL_MAX_ANSWER_BYTES")
@@ -41,7 +44,7 @@ struct GatewaySettings {
                     + "set ROLLCALL_API_KEYS or --api-keys-file, or use --host localhost")
         }
         self.configuration = configuration
-        storePath = try Self.storePath(sources.text(options.store, "ROLLCALL_STORE") ?? "sqlite:rollcall.sqlite")
+        storePath = try StoreLocation(sources.text(options.store, "ROLLCALL_STORE")).path
         let levels = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
         logLevel =
             try sources.value(options.logLevel, "--log-level", "ROLLCALL_LOG_LEVEL", "one of \(levels)") {
@@ -90,13 +93,6 @@ struct GatewaySettings {
         } catch {
             throw GatewaySettingError(description: error.description)
         }
-    }
-
-    private static func storePath(_ store: String) throws -> String {
-        guard store.hasPrefix("sqlite:"), store.count > "sqlite:".count else {
-            throw GatewaySettingError(description: "--store is '\(store)', write sqlite:PATH")
-        }
-        return String(store.dropFirst("sqlite:".count))
     }
 }
 

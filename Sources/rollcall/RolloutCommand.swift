@@ -76,7 +76,7 @@ struct RolloutCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        OpenFiles.raiseLimit()
+        ProcessLimits.raiseOpenFiles()
         let rows: RolloutRows =
             if let dataset { .dataset(try DatasetReader(path: dataset)) } else { .message(message ?? "") }
         let total = try await rows.count().map { $0 * runs }

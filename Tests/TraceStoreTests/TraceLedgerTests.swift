@@ -216,6 +216,10 @@ final class FaultyStore: TraceStore {
 
     func state(of rollout: RolloutKey) async throws -> RolloutState? { nil }
 
+    func rollouts(silentSince time: Int64, after cursor: Int64?, limit: Int) async throws -> SilentRollouts {
+        SilentRollouts(rollouts: [], next: nil)
+    }
+
     func states(
         matching filter: RolloutFilter, account: Account, after cursor: Int64?, limit: Int
     ) async throws -> RolloutStates { RolloutStates(states: [], next: nil) }

@@ -1,5 +1,6 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
+import TestSupport
 import Testing
 import TracingGateway
 import WireJSON
@@ -139,6 +140,10 @@ import WireJSON
         Case("GET", "/v1/rollouts/%FF", 400, "rollout id"),
         Case("GET", "/v1/rollouts", 405, "POST"),
         Case("POST", "/v1/rollouts/x", "{}", 405, "GET"),
+        Case("DELETE", "/v1/rollouts", 400, "experiment_id"),
+        Case("DELETE", "/v1/rollouts?experiment=x", 400, "experiment_id"),
+        Case("DELETE", "/v1/rollouts/nobody", 404, "nobody"),
+        Case("DELETE", "/v1/rollouts/%FF", 400, "rollout id"),
         Case("POST", "/v1/status?rollout_id=x", "{}", 405, "GET"),
         Case("PUT", "/logs", "{}", 405, "GET", "POST"),
         Case("DELETE", "/v1/traces?tags=x", 405, "GET"),

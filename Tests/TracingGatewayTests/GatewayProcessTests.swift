@@ -73,6 +73,7 @@ import WireJSON
             (["--api-keys-file", "/no/such/file"], ["--api-keys-file", "/no/such/file"]),
             (["--upstream-key-file", "/no/such/file"], ["--upstream-key-file"]),
             (["--host", "0.0.0.0"], ["--host", "0.0.0.0", "ROLLCALL_API_KEYS"]),
+            (["--retain", "30"], ["--retain", "30d"]), (["--retain", "-1d"], ["--retain"]),
             (["--no-such-flag"], ["--no-such-flag"]), (["unexpected"], ["unexpected"]),
         ])
     func refusals(arguments: [String], words: [String]) async throws {
@@ -87,7 +88,7 @@ import WireJSON
         #expect(try await gateway.exitCode() == 0)
         for flag in [
             "--host", "--port", "--store", "--upstream", "--allow-upstream", "--upstream-key-file", "--api-keys-file",
-            "--grace", "--log-level", "--log-format", "ROLLCALL_UPSTREAM_KEY", "ROLLCALL_API_KEYS",
+            "--grace", "--retain", "--log-level", "--log-format", "ROLLCALL_UPSTREAM_KEY", "ROLLCALL_API_KEYS",
         ] {
             #expect(gateway.output.contains(flag), "\(flag)")
         }

@@ -1,5 +1,7 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
+import ModelProxy
+import TestSupport
 import Testing
 import TracingGateway
 import WireJSON
@@ -77,6 +79,58 @@ import WireJSON
             #expect(page["first_seen"]?.string != nil)
             let plain = try await gateway.get("/v1/rollouts/plain").json
             #expect(plain["calls"]?["recorded"]?.int == 1)
+        }
+    }
+
+    @Test("a rollout is deleted whole, by its id, its experiment, run or invocation") func deleting() async throws {
+        try await GatewayFixture.with { gateway in
+            for rollout in ["a/1", "b"] {
+                try await gateway.record(rollout)
+                try await gateway.log(rollout, code: 100)
+            }
+            let deleted = try await gateway.request("DELETE", "/v1/rollouts/a%2F1")
+            #expect(deleted.status == 200)
+            #expect(deleted.json == ["rollout_id": "a/1", "deleted": true])
+            for path in ["/v1/rollouts/a%2F1", "/v1/rollouts/nobody"] {
+                #expect(try await gateway.request("DELETE", path).status == 404)
+            }
+            #expect(try await gateway.status("a/1")["status"] == .null)
+            #expect(try await gateway.get("/logs?tags=rollout_id:a/1").json["entries"]?.array?.isEmpty == true)
+            let traces = try await gateway.get("/v1/traces?tags=rollout_id:a/1")
+            #expect(traces.status == 404 || traces.json["traces"]?.array?.isEmpty == true)
+            #expect(try await gateway.status("b")["status"]?["code"]?.int == 100)
+
+            _ = try await gateway.post("/v1/rollouts", [item("c", experiment: "x"), item("d", experiment: "y")])
+            let matching = try await gateway.request("DELETE", "/v1/rollouts?experiment_id=x&experiment_id=z")
+            #expect(matching.json == ["deleted": 1])
+            #expect(try await gateway.get("/v1/rollouts/c").status == 404)
+            for rollout in ["b", "d"] { #expect(try await gateway.get("/v1/rollouts/\(rollout)").status == 200) }
+            #expect(try await gateway.request("DELETE", "/v1/rollouts").status == 400)
+        }
+    }
+
+    @Test("an account deletes its own only") func deletingAcrossAccounts() async throws {
+        let keys = try KeyRing(file: "one first\ntwo second", name: "keys")
+        try await GatewayFixture.with(keys: keys) { gateway in
+            let (one, two) = (["authorization: Bearer one"], ["authorization: Bearer two"])
+            try await gateway.log("r", code: 100, headers: one)
+            #expect(try await gateway.request("DELETE", "/v1/rollouts/r", headers: two).status == 404)
+            let matching = try await gateway.request("DELETE", "/v1/rollouts?rollout_id=r", headers: two)
+            #expect(matching.json == ["deleted": 0])
+            #expect(try await gateway.request("DELETE", "/v1/rollouts/r").status == 401)
+            #expect(try await gateway.request("DELETE", "/v1/rollouts/r", headers: one).status == 200)
+        }
+    }
+
+    @Test("with a retention, what nothing has come of goes by itself") func retention() async throws {
+        try await GatewayFixture.with(configure: { $0.retention = .seconds(2) }) { gateway in
+            try await gateway.log("idle", code: 100)
+            try await gateway.log("busy", code: 101)
+            try await eventually("deletion") {
+                try await gateway.log("busy", message: "still here")
+                return try await gateway.get("/v1/rollouts/idle").status == 404
+            }
+            #expect(try await gateway.get("/v1/rollouts/busy").status == 200)
         }
     }
 }

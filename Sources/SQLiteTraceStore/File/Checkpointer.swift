@@ -6,17 +6,16 @@ import Synchronization
 import TraceStore
 
 /// Moves what was committed from the write-ahead log into the database, beside the writer, so that commits do not wait
-/// for it. Failures are tolerated: the log grows until a later one succeeds.
+/// for it. Failures are tolerated: the log grows until a later one succeeds. After one to sync none is tried any more.
 final class Checkpointer: Sendable {
     private struct State: Sendable {
         var bytesSince = 0
         var isRunning = false
         /// The log is long, and little of it was left to move when the last checkpoint ended.
         var mayRestart = false
+        var hasFailedToSync = false
 
-        mutating func checkpointed(_ result: (walFrameCount: Int, checkpointedFrameCount: Int)?) {
-            isRunning = false
-            guard let result else { return }
+        mutating func checkpointed(_ result: (walFrameCount: Int, checkpointedFrameCount: Int)) {
             let remaining = result.walFrameCount - result.checkpointedFrameCount
             mayRestart =
                 result.walFrameCount > forcedRestartFrames
@@ -43,6 +42,7 @@ final class Checkpointer: Sendable {
         var configuration = Configuration()
         configuration.label = "rollcall.checkpoints"
         configuration.busyMode = .timeout(1)
+        configuration.prepareDatabase { $0.keepLogOnClose() }
         queue = try DatabaseQueue(path: path, configuration: configuration)
     }
 
@@ -50,7 +50,7 @@ final class Checkpointer: Sendable {
     func committed(_ bytes: Int, _ db: Database) {
         let action: Action = state.withLock { state in
             state.bytesSince += bytes
-            guard !state.isRunning else { return .nothing }
+            guard !state.isRunning, !state.hasFailedToSync else { return .nothing }
             if state.mayRestart {
                 // Right after a checkpoint there is least left to move.
                 state.mayRestart = false
@@ -66,29 +66,51 @@ final class Checkpointer: Sendable {
         case .restart: restart(db)
         case .checkpoint:
             queue.asyncWriteWithoutTransaction { [self] db in
-                let result = try? db.checkpoint(.passive)
-                Self.sync(db)
-                state.withLock { $0.checkpointed(result) }
+                tolerating {
+                    let result = try db.checkpoint(.passive)
+                    try Self.sync(db)
+                    state.withLock { $0.checkpointed(result) }
+                }
+                state.withLock { $0.isRunning = false }
             }
         }
     }
 
+    var hasFailedToSync: Bool { state.withLock { $0.hasFailedToSync } }
+
     /// Syncs the database file. A checkpoint does so only when it leaves nothing in the log; what it leaves unsynced
     /// would all fall to the one that restarts the log, and commits wait for that.
-    private static func sync(_ db: Database) {
+    private static func sync(_ db: Database) throws {
         var file: UnsafeMutablePointer<sqlite3_file>?
-        let code = sqlite3_file_control(db.sqliteConnection, "main", SQLITE_FCNTL_FILE_POINTER, &file)
-        guard code == SQLITE_OK, let file, let methods = file.pointee.pMethods else { return }
-        _ = methods.pointee.xSync(file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY)
+        let found = sqlite3_file_control(db.sqliteConnection, "main", SQLITE_FCNTL_FILE_POINTER, &file)
+        guard found == SQLITE_OK, let file, let methods = file.pointee.pMethods else { return }
+        let code = methods.pointee.xSync(file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY)
+        guard code == SQLITE_OK else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
     }
 
     /// Moves all there is and begins the log anew, on the writer's connection. The log's file keeps its length: to write
     /// where there are blocks already takes less of each sync than to make the file grow again.
     func restart(_ db: Database) {
+        guard !hasFailedToSync else { return }
         // Readers are short; a commit must not wait long for one that is not.
         try? db.execute(sql: "PRAGMA busy_timeout = 20")
-        _ = try? db.checkpoint(.restart)
+        tolerating { _ = try db.checkpoint(.restart) }
         try? db.execute(sql: "PRAGMA busy_timeout = 5000")
+    }
+
+    /// Moves all there is into the database. Throws when that cannot be done.
+    func empty(_ db: Database) throws {
+        _ = try db.checkpoint(.restart)
+    }
+
+    /// A full disk and a reader in the way come to an end; of a failed sync it is noted that nothing mends it.
+    private func tolerating(_ checkpoint: () throws -> Void) {
+        do {
+            try checkpoint()
+        } catch let error as DatabaseError where error.resultCode != .SQLITE_IOERR {
+        } catch {
+            state.withLock { $0.hasFailedToSync = true }
+        }
     }
 
     func close() throws { try queue.close() }

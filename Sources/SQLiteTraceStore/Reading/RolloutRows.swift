@@ -46,6 +46,24 @@ enum RolloutRows {
         return RolloutStates(states: states, next: rows.count < limit ? nil : rows.last?[0])
     }
 
+    /// When the first and the last call, line or attempt of a rollout came; `nil` while there is none.
+    ///
+    /// - Parameter tag: The row of the tag with its id.
+    static func activity(of rollout: Int64, tag: Int64?, _ db: Database) throws -> ClosedRange<Int64>? {
+        let row = try Row.fetchOne(
+            db.cachedStatement(
+                sql: """
+                    SELECT min(first), max(last) FROM (
+                      SELECT min(id) AS first, max(id) AS last FROM call
+                        WHERE tagset IN (SELECT tagset FROM tagset_tag WHERE tag = ?2) AND rollout = ?1
+                      UNION ALL SELECT min(id), max(id) FROM log
+                        WHERE tagset IN (SELECT tagset FROM tagset_tag WHERE tag = ?2)
+                      UNION ALL SELECT min(opened), max(opened) FROM attempt WHERE rollout = ?1)
+                    """), arguments: [rollout, tag])
+        guard let first = row?[0] as Int64?, let last = row?[1] as Int64? else { return nil }
+        return first...last
+    }
+
     static func name(_ row: Int64, _ db: Database) throws -> String? {
         try Row.fetchOne(
             db.cachedStatement(sql: "SELECT name FROM rollout WHERE id = ?"), arguments: [row])?.text(0)

@@ -21,6 +21,37 @@ extension SQLiteTraceStore {
         }
     }
 
+    package func rollouts(
+        silentSince time: Int64, after cursor: Int64?, limit: Int
+    ) async throws -> SilentRollouts {
+        let hashSeed = self.hashSeed
+        return try await reading { db in
+            let rows = try Row.fetchAll(
+                db.cachedStatement(
+                    sql: """
+                        SELECT r.id, r.name, r.account, a.name FROM rollout r JOIN account a ON a.id = r.account
+                        WHERE r.id > ? ORDER BY r.id LIMIT ?
+                        """), arguments: [cursor ?? 0, limit])
+            var silent: [RolloutKey] = []
+            // Of what was only announced no time is known, but that it was before what came after it.
+            var undated: [RolloutKey] = []
+            for row in rows {
+                let key = RolloutKey(account: Account(row[3]), rolloutID: row.text(1))
+                let tag = try TagRows.tag("rollout_id:\(key.rolloutID)", row[2], seed: hashSeed, db)
+                guard let activity = try RolloutRows.activity(of: row[0], tag: tag, db) else {
+                    undated.append(key)
+                    continue
+                }
+                // All that follow became known later.
+                guard activity.lowerBound < time else { return SilentRollouts(rollouts: silent, next: nil) }
+                silent += undated
+                undated = []
+                if activity.upperBound < time { silent.append(key) }
+            }
+            return SilentRollouts(rollouts: silent, next: rows.count < limit ? nil : rows.last?[0])
+        }
+    }
+
     package func events(after sequence: Int64, limit: Int) async throws -> [StatusEvent]? {
         try await reading { db in
             let isKnown = try Bool.fetchOne(

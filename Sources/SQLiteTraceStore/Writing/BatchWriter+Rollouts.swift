@@ -106,13 +106,13 @@ extension BatchWriter {
 
     /// Forgets the oldest events, a thousand at a time, and remembers how far.
     mutating func pruneEvents(_ db: Database) throws {
-        let excess = eventCount + staged.events.count - Self.maximumEvents
+        let excess = eventCount + staged.events.count - staged.prunedEvents - Self.maximumEvents
         guard excess >= 1000 else { return }
         let floor = try Int64.fetchOne(
             db, sql: "SELECT seq FROM event ORDER BY seq LIMIT 1 OFFSET ?", arguments: [excess - 1])
         guard let floor else { return }
         try db.execute(sql: "DELETE FROM event WHERE seq <= ?", arguments: [floor])
         try db.execute(sql: "UPDATE meta SET value = ? WHERE key = 'event_floor'", arguments: [floor])
-        staged.prunedEvents = excess
+        staged.prunedEvents += excess
     }
 }

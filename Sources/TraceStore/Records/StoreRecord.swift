@@ -6,13 +6,14 @@ package enum StoreRecord: Sendable {
     case amendment(CallAmendment)
     case log(LogRecord)
     case registration(Registration)
+    case deletion(Deletion)
 
     package var byteCount: Int {
         switch self {
         case .call(let call): call.byteCount
         case .amendment(let amendment): amendment.answer.count + 256
         case .log(let log): log.byteCount
-        case .registration: 1024
+        case .registration, .deletion: 1024
         }
     }
 }

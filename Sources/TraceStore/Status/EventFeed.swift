@@ -63,6 +63,23 @@ package final class EventFeed: Sendable {
         for waiter in waiters { waiter.resume() }
     }
 
+    /// Events of rollouts that are gone are told to nobody any more.
+    package func forget(_ rollouts: [RolloutKey]) {
+        guard !rollouts.isEmpty else { return }
+        let gone = Set(rollouts)
+        state.withLock { state in
+            guard let newest = state.newest else { return }
+            var kept: [StatusEvent] = []
+            for event in state.events[state.first...] {
+                if gone.contains(event.rollout) { state.bytes -= event.byteCount } else { kept.append(event) }
+            }
+            state.events = kept
+            state.first = 0
+            // What was the newest stays the place from which subscribers go on.
+            if kept.isEmpty { state.floor = newest }
+        }
+    }
+
     /// At most `limit` events after the cursor.
     package func fetch(after cursor: Int64, limit: Int) -> Fetched {
         state.withLock { state in

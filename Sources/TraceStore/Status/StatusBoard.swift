@@ -82,6 +82,18 @@ package final class StatusBoard: Sendable {
         }
     }
 
+    /// Nothing is known of these rollouts any more; who waits for one goes on waiting.
+    package func forget(_ rollouts: [RolloutKey]) {
+        guard !rollouts.isEmpty else { return }
+        state.withLock { state in
+            for rollout in rollouts {
+                state.cache.remove(rollout)
+                state.loads[rollout]?.isOvertaken = true
+                for id in state.waiters[rollout, default: [:]].keys { state.waiters[rollout]?[id]?.last = nil }
+            }
+        }
+    }
+
     /// Makes new states visible and wakes those who waited for them.
     package func publish(_ states: [(RolloutKey, RolloutState)]) {
         guard !states.isEmpty else { return }

@@ -15,7 +15,9 @@ struct RolloutRoutes {
 
     func add(to table: inout RouteTable) {
         table.add(.post, ["/v1/rollouts"], register)
+        table.add(.delete, ["/v1/rollouts"], deleteMatching)
         table.add(.get, ["/v1/rollouts/**"], page)
+        table.add(.delete, ["/v1/rollouts/**"], delete)
     }
 
     // MARK: Registration
@@ -39,18 +41,51 @@ struct RolloutRoutes {
         return Registration(account: account, metadata: metadata)
     }
 
-    // MARK: The page
+    // MARK: Deletion
 
-    @Sendable private func page(_ request: Request, _ context: GatewayContext) async throws -> Response {
+    @Sendable private func delete(_ request: Request, _ context: GatewayContext) async throws -> Response {
+        let id = try rolloutID(context)
+        let rollout = RolloutKey(account: context.account, rolloutID: id)
+        guard try await ledger.delete([Deletion(rollout)]) == 1 else { throw unknown(id) }
+        return Response(json: JSONValue.object(["rollout_id": .string(id), "deleted": true]).serialized())
+    }
+
+    /// By experiment, run or invocation; never all there is for want of a parameter.
+    @Sendable private func deleteMatching(_ request: Request, _ context: GatewayContext) async throws -> Response {
+        let query = try QueryParameters(request)
+        let filter = RolloutFilter(
+            experimentIDs: query.all("experiment_id"), runIDs: query.all("run_id"),
+            invocationIDs: query.all("invocation_id"), rolloutIDs: query.all("rollout_id"))
+        guard !filter.isEmpty else {
+            throw Problem(
+                .badRequest,
+                "name what is to be deleted by experiment_id, run_id, invocation_id or rollout_id, each repeatable",
+                parameter: "experiment_id")
+        }
+        let count = try await ledger.deleteRollouts(matching: filter, account: context.account)
+        return Response(json: JSONValue.object(["deleted": .number(JSONNumber(count))]).serialized())
+    }
+
+    private func rolloutID(_ context: GatewayContext) throws -> String {
         let raw = context.parameters.getCatchAll().joined(separator: "/")
         guard let id = raw.removingPercentEncoding else {
             throw Problem(
                 .badRequest, "the path's rollout id is not percent-encoded UTF-8; encode it again",
                 parameter: "rollout_id")
         }
+        return id
+    }
+
+    private func unknown(_ id: String) -> Problem {
+        Problem(.notFound, "nothing is known of rollout '\(id)'", parameter: "rollout_id", code: "unknown_rollout")
+    }
+
+    // MARK: The page
+
+    @Sendable private func page(_ request: Request, _ context: GatewayContext) async throws -> Response {
+        let id = try rolloutID(context)
         guard let page = try await ledger.page(of: RolloutKey(account: context.account, rolloutID: id)) else {
-            throw Problem(
-                .notFound, "nothing is known of rollout '\(id)'", parameter: "rollout_id", code: "unknown_rollout")
+            throw unknown(id)
         }
         return Response(json: Self.json(id, page))
     }

@@ -70,6 +70,10 @@ package struct Gateway: Service {
         await whenReady(Address(url: url, port: sockets.port, sockets: sockets.addresses))
         await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask { await sockets.serve(logger: logger) }
+            if let duration = configuration.retention {
+                let retention = Retention(duration: duration, ledger: ledger, logger: logger)
+                tasks.addTask { await retention.run() }
+            }
             tasks.addTask {
                 guard (try? await gracefulShutdown()) != nil else {
                     sockets.close()

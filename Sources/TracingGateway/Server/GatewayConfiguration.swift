@@ -10,6 +10,8 @@ package struct GatewayConfiguration: Sendable {
     package var port = 8787
     /// How long running requests may go on once the gateway is to stop.
     package var grace = Duration.seconds(30)
+    /// How long a rollout is kept after the last that came of it; `nil`: for ever.
+    package var retention: Duration?
     package var proxy: ProxyConfiguration
     package var connections = ConnectionLimits()
     package var routes = RouteLimits()

@@ -50,6 +50,10 @@ final class RecordingStore: TraceStore {
     }
 
     func state(of rollout: RolloutKey) async throws -> RolloutState? { nil }
+    func rollouts(silentSince time: Int64, after cursor: Int64?, limit: Int) async throws -> SilentRollouts {
+        SilentRollouts(rollouts: [], next: nil)
+    }
+
     func states(
         matching filter: RolloutFilter, account: Account, after cursor: Int64?, limit: Int
     ) async throws -> RolloutStates {

@@ -8,10 +8,15 @@ import Musl
 import Darwin
 #endif
 
-/// The number of files, and so of connections, that the process may have open.
-enum OpenFiles {
-    /// Raises the limit as far as the system lets an ordinary process; many systems begin with 1,024.
-    static func raiseLimit() {
+/// What the system lets a process have.
+enum ProcessLimits {
+    /// Makes a write beyond the largest size of a file an error of that write, as on a full disk. Otherwise it would end
+    /// the process.
+    static func failBeyondFileSize() { signal(SIGXFSZ, SIG_IGN) }
+
+    /// Raises the number of files, and so of connections, that may be open, as far as the system lets an ordinary
+    /// process; many systems begin with 1,024.
+    static func raiseOpenFiles() {
         var limit = rlimit()
         guard getrlimit(resource, &limit) == 0, limit.rlim_cur < limit.rlim_max else { return }
         limit.rlim_cur = min(limit.rlim_max, 1 << 20)

@@ -1,23 +1,23 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
-import WireJSON
+package import WireJSON
 
 /// An HTTP answer as it came.
-struct RawResponse: Sendable {
-    var version: String
-    var status: Int
+package struct RawResponse: Sendable {
+    package var version: String
+    package var status: Int
     /// Names in lower case.
-    var headers: [(name: String, value: String)]
-    var body: [UInt8]
+    package var headers: [(name: String, value: String)]
+    package var body: [UInt8]
 
-    func header(_ name: String) -> String? { headers.first { $0.name == name }?.value }
+    package func header(_ name: String) -> String? { headers.first { $0.name == name }?.value }
 
-    var text: String { String(decoding: body, as: UTF8.self) }
+    package var text: String { String(decoding: body, as: UTF8.self) }
 
-    var json: JSONValue { (try? JSONValue(parsing: body)) ?? .null }
+    package var json: JSONValue { (try? JSONValue(parsing: body)) ?? .null }
 
     /// The answer at the beginning of `bytes` and how many bytes it takes; `nil` while it is not whole.
-    static func parse(_ bytes: [UInt8], isEnded: Bool, withoutBody: Bool) -> (RawResponse, Int)? {
+    package static func parse(_ bytes: [UInt8], isEnded: Bool, withoutBody: Bool) -> (RawResponse, Int)? {
         guard let headEnd = end(of: "\r\n\r\n", in: bytes, from: 0) else { return nil }
         let lines = String(decoding: bytes[..<(headEnd - 4)], as: UTF8.self).split(separator: "\r\n")
         guard let first = lines.first else { return nil }
@@ -47,7 +47,7 @@ struct RawResponse: Sendable {
         return (response, bytes.count)
     }
 
-    static func partialChunks(_ bytes: [UInt8]) -> String {
+    package static func partialChunks(_ bytes: [UInt8]) -> String {
         guard let headEnd = end(of: "\r\n\r\n", in: bytes, from: 0) else { return "" }
         var body: [UInt8] = []
         var position = headEnd

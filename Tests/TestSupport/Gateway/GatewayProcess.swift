@@ -2,11 +2,10 @@
 
 import Foundation
 import Synchronization
-import TestSupport
-import WireJSON
+package import WireJSON
 
 /// `rollcall gateway` as it was built, started by a test.
-final class GatewayProcess: Sendable {
+package final class GatewayProcess: Sendable {
     private struct State {
         var output = ""
         var errors = ""
@@ -21,10 +20,12 @@ final class GatewayProcess: Sendable {
 
     private final class Shared: Sendable { let state = Mutex(State()) }
 
-    init(_ arguments: [String], variables: [String: String] = [:]) throws {
+    /// - Parameter launcher: A command that becomes the program that is behind it.
+    package init(_ arguments: [String], variables: [String: String] = [:], launcher: [String] = []) throws {
         process = Process()
-        process.executableURL = Bundle.main.executableURL?.deletingLastPathComponent().appending(path: "rollcall")
-        process.arguments = ["gateway"] + arguments
+        let program = Bundle.main.executableURL?.deletingLastPathComponent().appending(path: "rollcall").path ?? ""
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = launcher + [program, "gateway"] + arguments
         let inherited = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("ROLLCALL_") }
         process.environment = inherited.merging(variables) { $1 }
         let (output, errors) = (Pipe(), Pipe())
@@ -59,11 +60,13 @@ final class GatewayProcess: Sendable {
 
     deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
 
-    var output: String { shared.state.withLock { $0.output } }
-    var errors: String { shared.state.withLock { $0.errors } }
+    package var identifier: Int32 { process.processIdentifier }
+
+    package var output: String { shared.state.withLock { $0.output } }
+    package var errors: String { shared.state.withLock { $0.errors } }
 
     /// The line that says where the gateway is.
-    func ready() async throws -> JSONValue {
+    package func ready() async throws -> JSONValue {
         try await eventually("ready line; standard error: \(errors)") {
             shared.state.withLock { $0.output.contains("\n") || $0.exitCode != nil }
         }
@@ -72,16 +75,16 @@ final class GatewayProcess: Sendable {
         return line
     }
 
-    func signal(_ signal: Int32) { kill(process.processIdentifier, signal) }
+    package func signal(_ signal: Int32) { kill(process.processIdentifier, signal) }
 
-    func exitCode() async throws -> Int32 {
+    package func exitCode() async throws -> Int32 {
         try await eventually("exit") {
             shared.state.withLock { $0.exitCode != nil && $0.openPipes == 0 }
         }
         return shared.state.withLock { $0.exitCode } ?? -1
     }
 
-    func request(
+    package func request(
         _ method: String, _ path: String, headers: [String] = [], body: String? = nil
     ) async throws -> RawResponse {
         let connection = try await RawConnection.open(shared.state.withLock { $0.port })

@@ -3,10 +3,9 @@
 import NIOCore
 import NIOPosix
 import Synchronization
-import TestSupport
 
 /// A client's side of a TCP connection, with every byte in the test's own hands.
-final class RawConnection: Sendable {
+package final class RawConnection: Sendable {
 
     private let channel: any Channel
     private let inbox: Inbox
@@ -16,7 +15,9 @@ final class RawConnection: Sendable {
         self.inbox = inbox
     }
 
-    static func open(_ port: Int, host: String = "127.0.0.1", autoRead: Bool = true) async throws -> RawConnection {
+    package static func open(
+        _ port: Int, host: String = "127.0.0.1", autoRead: Bool = true
+    ) async throws -> RawConnection {
         let inbox = Inbox()
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelOption(.allowRemoteHalfClosure, value: true)
@@ -30,29 +31,29 @@ final class RawConnection: Sendable {
         return RawConnection(channel, inbox)
     }
 
-    func send(_ text: String) async throws { try await send(Array(text.utf8)) }
+    package func send(_ text: String) async throws { try await send(Array(text.utf8)) }
 
-    func send(_ bytes: [UInt8]) async throws { try await channel.writeAndFlush(ByteBuffer(bytes: bytes)) }
+    package func send(_ bytes: [UInt8]) async throws { try await channel.writeAndFlush(ByteBuffer(bytes: bytes)) }
 
     /// Closes the sending side alone.
-    func closeOutput() async throws { try await channel.close(mode: .output) }
+    package func closeOutput() async throws { try await channel.close(mode: .output) }
 
-    func close() async { try? await channel.close() }
+    package func close() async { try? await channel.close() }
 
     /// Everything received and not yet taken.
-    var received: [UInt8] { inbox.state.withLock { $0.bytes } }
+    package var received: [UInt8] { inbox.state.withLock { $0.bytes } }
 
-    var text: String { String(decoding: received, as: UTF8.self) }
+    package var text: String { String(decoding: received, as: UTF8.self) }
 
     /// The end of it, where the whole is large.
-    var tail: String { inbox.state.withLock { String(decoding: $0.bytes.suffix(4096), as: UTF8.self) } }
+    package var tail: String { inbox.state.withLock { String(decoding: $0.bytes.suffix(4096), as: UTF8.self) } }
 
-    var isEnded: Bool { inbox.state.withLock { $0.isEnded } }
+    package var isEnded: Bool { inbox.state.withLock { $0.isEnded } }
 
-    func waitForEnd() async throws { try await eventually("end of the connection") { isEnded } }
+    package func waitForEnd() async throws { try await eventually("end of the connection") { isEnded } }
 
     /// Takes the next whole answer.
-    func response(toHead: Bool = false) async throws -> RawResponse {
+    package func response(toHead: Bool = false) async throws -> RawResponse {
         var response: RawResponse?
         try await eventually("whole answer") {
             response = inbox.state.withLock { state in
@@ -70,7 +71,7 @@ final class RawConnection: Sendable {
     }
 
     /// As ``response(toHead:)``, but a connection that ends before is an error at once.
-    func responseOrEnd() async throws -> RawResponse {
+    package func responseOrEnd() async throws -> RawResponse {
         try await eventually("whole answer or end") {
             isEnded || RawResponse.parse(received, isEnded: false, withoutBody: false) != nil
         }
@@ -81,10 +82,10 @@ final class RawConnection: Sendable {
     }
 
     /// The chunks of the answer that is under way, joined, as far as they have come.
-    var chunkedText: String { RawResponse.partialChunks(received) }
+    package var chunkedText: String { RawResponse.partialChunks(received) }
 }
 
-final class Inbox: Sendable {
+private final class Inbox: Sendable {
     let state = Mutex<(bytes: [UInt8], isEnded: Bool)>(([], false))
 }
 

@@ -1,0 +1,108 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import TestSupport
+import Testing
+
+/// Disks that fail for a while, under load, and what is left when the power fails after that.
+@Suite("Durability: disk errors", .enabled(if: DiskFaults.isSupported)) struct DiskErrorTests {
+    @Test("writes and syncs that fail at any place lose nothing acknowledged, and the gateway recovers by itself")
+    func anyPlace() async throws {
+        var random = SeededGenerator.printingSeed()
+        var failures = 0
+        for _ in 0..<(isSoak ? 4 : 1) {
+            let seed = random.next()
+            failures += try await Self.expectingNoLoss(using: &random) { faults, gateway in
+                var choices = SeededGenerator(seed: seed)
+                var failures = 0
+                for _ in 0..<(isSoak ? 30 : 8) {
+                    let operation = DiskFaults.Operation.allCases.randomElement(using: &choices) ?? .sync
+                    let files: [DiskFaults.File?] = [nil, .log, .database]
+                    let file = files.randomElement(using: &choices) ?? nil
+                    try faults.fail(
+                        operation, on: file, skip: .random(in: 0...(file == .database ? 3 : 40), using: &choices),
+                        count: [1, 3, 30].randomElement(using: &choices) ?? 1,
+                        error: operation == .sync || Bool.random(using: &choices) ? EIO : ENOSPC)
+                    let deadline = ContinuousClock.now + .milliseconds(2500)
+                    while try faults.failures() == 0, ContinuousClock.now < deadline {
+                        try await Task.sleep(for: .milliseconds(5))
+                    }
+                    try await Task.sleep(for: .milliseconds(.random(in: 0...300, using: &choices)))
+                    failures += try faults.failures()
+                    try faults.stopFailing()
+                    try await Self.becomesReady(gateway)
+                }
+                return failures
+            }
+        }
+        print("operations that failed: \(failures)")
+        #expect(failures > 4)
+    }
+
+    // The log must not begin anew before what the sync was to bring to the disk has been written once more.
+    @Test("a checkpoint whose sync fails loses nothing, though every later sync succeeds")
+    func checkpoint() async throws {
+        var random = SeededGenerator.printingSeed()
+        let failures = try await Self.expectingNoLoss(words: 0...6000, burst: .seconds(2), using: &random) { faults, _ in
+            try faults.fail(.sync, on: .database, count: 1, error: EIO)
+            try await eventually("sync of the database") { try faults.failures() == 1 }
+            // Long enough for the log to begin anew when it may.
+            try await Task.sleep(for: .seconds(5))
+            return try faults.failures()
+        }
+        #expect(failures == 1)
+    }
+
+    /// Runs load, with pauses in which the log is emptied, while `body` lets the disk fail, kills the gateway, and looks
+    /// at what the power may leave.
+    private static func expectingNoLoss(
+        words: ClosedRange<Int> = 0...300, burst duration: Duration = .milliseconds(400), using random: inout SeededGenerator, _ body: @escaping @Sendable (DiskFaults, GatewayProcess) async throws -> Int
+    ) async throws -> Int {
+        let seed = random.next()
+        var random = SeededGenerator(seed: random.next())
+        return try await withScratch { folder in
+            let upstream = try await ScriptedHTTPServer.start { Load.answer($0) }
+            let faults = try await DiskFaults(store: folder.appending(path: "traces.sqlite"))
+            let gateway = try GatewayProcess(
+                ["--port", "0", "--store", "sqlite:\(faults.store.path)", "--upstream", upstream.url + "/v1"],
+                variables: faults.variables())
+            _ = try await gateway.ready()
+            let ledger = Ledger()
+            let load = Task {
+                for burst in 0... {
+                    let clients = Task {
+                        await Load(gateway: gateway, ledger: ledger, words: words) { faults.position }
+                            .run("b\(burst)", clients: 8, seed: seed &+ UInt64(burst))
+                    }
+                    try? await Task.sleep(for: duration)
+                    clients.cancel()
+                    await clients.value
+                    // The gateway tidies up when nothing has come for a second.
+                    do { try await Task.sleep(for: .milliseconds(burst % 2 == 0 ? 1200 : 1)) } catch { return }
+                }
+            }
+            let failures = try await body(faults, gateway)
+            gateway.signal(SIGKILL)
+            load.cancel()
+            await load.value
+            _ = try await gateway.exitCode()
+            await upstream.stop()
+            let record = try DiskRecord(faults.record)
+            for _ in 0..<8 {
+                var disk = Disk([:], record)
+                disk.advance(to: faults.position, using: &random)
+                try disk.afterPowerLoss(using: &random).write(to: faults.store)
+                let found = await ledger.faults(in: faults.store, at: faults.position)
+                #expect(found.isEmpty, "\(found.count): \(found.prefix(3))")
+            }
+            #expect(ledger.count > 50)
+            return failures
+        }
+    }
+
+    private static func becomesReady(_ gateway: GatewayProcess) async throws {
+        try await eventually("readiness; the gateway says: \(gateway.errors.suffix(2000))") {
+            try await gateway.request("GET", "/ready").status == 200
+        }
+    }
+}

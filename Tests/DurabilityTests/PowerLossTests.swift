@@ -1,0 +1,90 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import TestSupport
+import Testing
+
+/// A gateway under load is killed, and of what it had not synced the disk keeps anything: nothing acknowledged may be
+/// missing, nothing half-written be there. In the short form some dozen times; with ROLLCALL_SOAK hundreds.
+@Suite("Durability: power loss", .enabled(if: DiskFaults.isSupported)) struct PowerLossTests {
+    private struct Campaign {
+        var losses = 0
+        var acknowledged = 0
+        var faults: [String] = []
+    }
+
+    @Test("every acknowledged call, line, status and event is there after the power has failed")
+    func losesNothing() async throws {
+        var random = SeededGenerator.printingSeed()
+        var total = Campaign()
+        for _ in 0..<(isSoak ? 25 : 1) {
+            let campaign = try await Self.campaign(rounds: 4, lossesPerRound: 5, using: &random)
+            total.losses += campaign.losses
+            total.acknowledged += campaign.acknowledged
+            total.faults += campaign.faults
+        }
+        print("power losses: \(total.losses), records acknowledged: \(total.acknowledged), faults: \(total.faults.count)")
+        #expect(total.acknowledged > 20 * total.losses)
+        #expect(total.faults.isEmpty, "\(total.faults.prefix(5))")
+    }
+
+    @Test("with syncs that do nothing the same test finds losses")
+    func findsLosses() async throws {
+        var random = SeededGenerator.printingSeed()
+        let campaign = try await Self.campaign(rounds: 1, lossesPerRound: 10, dropsSyncs: true, using: &random)
+        print("without syncs: power losses: \(campaign.losses), faults: \(campaign.faults.count)")
+        #expect(!campaign.faults.isEmpty)
+    }
+
+    /// Several gateways on one store, each started on what the power left of the one before.
+    private static func campaign(
+        rounds: Int, lossesPerRound: Int, dropsSyncs: Bool = false, using random: inout SeededGenerator
+    ) async throws -> Campaign {
+        try await withScratch { folder in
+            let ledger = Ledger()
+            var campaign = Campaign()
+            let upstream = try await ScriptedHTTPServer.start { Load.answer($0) }
+            for round in 0..<rounds {
+                let faults = try await DiskFaults(store: folder.appending(path: "traces.sqlite"))
+                ledger.beginRecord()
+                let before = try Disk.Files(of: faults.store)
+                try await run(faults, upstream.url, ledger, "r\(round)", dropsSyncs, using: &random)
+
+                var disk = Disk(before, try DiskRecord(faults.record))
+                let length = faults.position
+                let early = (1..<lossesPerRound).map { _ in Int.random(in: 0...length, using: &random) }
+                var after = before
+                for position in early.sorted() + [length] {
+                    disk.advance(to: position, using: &random)
+                    after = disk.afterPowerLoss(using: &random)
+                    let copy = folder.appending(path: "after.sqlite")
+                    try after.write(to: copy)
+                    campaign.faults += await ledger.faults(in: copy, at: position)
+                    campaign.losses += 1
+                }
+                try after.write(to: faults.store)
+            }
+            await upstream.stop()
+            campaign.acknowledged = ledger.count
+            return campaign
+        }
+    }
+
+    /// Load on a gateway until it is killed.
+    private static func run(
+        _ faults: DiskFaults, _ upstream: String, _ ledger: Ledger, _ prefix: String, _ dropsSyncs: Bool,
+        using random: inout SeededGenerator
+    ) async throws {
+        let gateway = try GatewayProcess(
+            ["--port", "0", "--store", "sqlite:\(faults.store.path)", "--upstream", upstream + "/v1"],
+            variables: faults.variables(dropsSyncs: dropsSyncs))
+        _ = try await gateway.ready()
+        let load = Load(gateway: gateway, ledger: ledger) { faults.position }
+        let (seed, pause) = (random.next(), Int.random(in: 200...700, using: &random))
+        async let running: Void = load.run(prefix, clients: 12, seed: seed)
+        try await Task.sleep(for: .milliseconds(pause))
+        gateway.signal(SIGKILL)
+        await running
+        _ = try await gateway.exitCode()
+    }
+}

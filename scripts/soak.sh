@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+#
+# The long forms of the tests that look for what seldom happens; ROLLCALL_TEST_SEED repeats a run.
+source "$(dirname "$0")/common.sh"
+
+scripts/install.sh
+scripts/build.sh --build-tests
+export ROLLCALL_SOAK=1
+scripts/swift_tests.sh --filter DurabilityTests 2>&1 | grep -E '^(✘|━|✔ Test)|SEED|^[a-z ]*: [0-9]|Fatal error'
