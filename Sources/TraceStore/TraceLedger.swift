@@ -118,27 +118,31 @@ package final class TraceLedger: Sendable {
         return count
     }
 
-    /// Deletes the rollouts of all accounts of which nothing has come since `time`, in microseconds since 1970; how many.
-    package func deleteRollouts(silentSince time: Int64) async throws -> Int {
+    /// Deletes rollouts that match; how many.
+    ///
+    /// - Parameters:
+    ///   - account: whose; `nil` for all accounts', where the filter is empty.
+    ///   - silentSince: only those of which nothing has come since, in microseconds since 1970.
+    package func deleteRollouts(
+        matching filter: RolloutFilter = RolloutFilter(), account: Account? = nil, silentSince: Int64? = nil
+    ) async throws -> Int {
         var count = 0
         var cursor: Int64?
         repeat {
-            let page = try await store.rollouts(silentSince: time, after: cursor, limit: Self.deletedAtOnce)
-            count += try await delete(page.rollouts.map { Deletion($0, silentSince: time) })
-            cursor = page.next
-        } while cursor != nil
-        return count
-    }
-
-    /// Deletes an account's rollouts that match; how many.
-    package func deleteRollouts(matching filter: RolloutFilter, account: Account) async throws -> Int {
-        var count = 0
-        var cursor: Int64?
-        repeat {
-            let page = try await store.states(
-                matching: filter, account: account, after: cursor, limit: Self.deletedAtOnce)
-            count += try await delete(page.states.map { Deletion($0.rollout) })
-            cursor = page.next
+            let found: [RolloutKey]
+            if let account, !filter.isEmpty {
+                let page = try await store.states(
+                    matching: filter, account: account, after: cursor, limit: Self.deletedAtOnce)
+                found = page.states.map(\.rollout)
+                cursor = page.next
+            } else {
+                guard let silentSince else { return 0 }
+                let page = try await store.rollouts(
+                    silentSince: silentSince, after: cursor, limit: Self.deletedAtOnce)
+                found = page.rollouts.filter { account == nil || $0.account == account }
+                cursor = page.next
+            }
+            count += try await delete(found.map { Deletion($0, silentSince: silentSince) })
         } while cursor != nil
         return count
     }

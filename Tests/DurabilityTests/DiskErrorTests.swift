@@ -43,7 +43,8 @@ import Testing
     @Test("a checkpoint whose sync fails loses nothing, though every later sync succeeds")
     func checkpoint() async throws {
         var random = SeededGenerator.printingSeed()
-        let failures = try await Self.expectingNoLoss(words: 0...6000, burst: .seconds(2), using: &random) { faults, _ in
+        let failures = try await Self.expectingNoLoss(words: 0...6000, burst: .seconds(2), using: &random) {
+            faults, _ in
             try faults.fail(.sync, on: .database, count: 1, error: EIO)
             try await eventually("sync of the database") { try faults.failures() == 1 }
             // Long enough for the log to begin anew when it may.
@@ -56,14 +57,17 @@ import Testing
     /// Runs load, with pauses in which the log is emptied, while `body` lets the disk fail, kills the gateway, and looks
     /// at what the power may leave.
     private static func expectingNoLoss(
-        words: ClosedRange<Int> = 0...300, burst duration: Duration = .milliseconds(400), using random: inout SeededGenerator, _ body: @escaping @Sendable (DiskFaults, GatewayProcess) async throws -> Int
+        words: ClosedRange<Int> = 0...300, burst duration: Duration = .milliseconds(400),
+        using random: inout SeededGenerator,
+        _ body: @escaping @Sendable (DiskFaults, RollcallProcess) async throws -> Int
     ) async throws -> Int {
         let seed = random.next()
         var random = SeededGenerator(seed: random.next())
         return try await withScratch { folder in
             let upstream = try await ScriptedHTTPServer.start { Load.answer($0) }
             let faults = try await DiskFaults(store: folder.appending(path: "traces.sqlite"))
-            let gateway = try GatewayProcess(
+            let gateway = try RollcallProcess(
+                "gateway",
                 ["--port", "0", "--store", "sqlite:\(faults.store.path)", "--upstream", upstream.url + "/v1"],
                 variables: faults.variables())
             _ = try await gateway.ready()
@@ -100,7 +104,7 @@ import Testing
         }
     }
 
-    private static func becomesReady(_ gateway: GatewayProcess) async throws {
+    private static func becomesReady(_ gateway: RollcallProcess) async throws {
         try await eventually("readiness; the gateway says: \(gateway.errors.suffix(2000))") {
             try await gateway.request("GET", "/ready").status == 200
         }

@@ -35,7 +35,8 @@ struct DiskRecord {
             }
             while position + 32 <= bytes.count {
                 let payload = position + 32..<position + 32 + number(24, UInt32.self)
-                guard payload.upperBound <= bytes.count, let kind = Entry.Kind(rawValue: UInt32(number(0, UInt32.self))),
+                guard payload.upperBound <= bytes.count,
+                    let kind = Entry.Kind(rawValue: UInt32(number(0, UInt32.self))),
                     let file = DiskFaults.File(rawValue: Int32(number(4, UInt32.self)))
                 else { break }
                 entries.append(

@@ -18,7 +18,8 @@ import WireJSON
         static var possible: [Shortage] { allCases.filter { $0 != .fileSystem || getuid() == 0 } }
     }
 
-    @Test("503 before the upstream is asked, not ready and why, and all of it over when there is room again",
+    @Test(
+        "503 before the upstream is asked, not ready and why, and all of it over when there is room again",
         arguments: Shortage.possible)
     func shortage(_ shortage: Shortage) async throws {
         try await withScratch { folder in
@@ -69,7 +70,7 @@ import WireJSON
 
     private static func gateway(
         _ shortage: Shortage, _ faults: DiskFaults, _ upstream: String
-    ) throws -> GatewayProcess {
+    ) throws -> RollcallProcess {
         let folder = faults.store.deletingLastPathComponent()
         let launcher: [String] =
             switch shortage {
@@ -82,12 +83,12 @@ import WireJSON
                 ]
             case .fileSize: ["sh", "-c", "ulimit -S -f 4000 && exec \"$@\"", "sh"]
             }
-        return try GatewayProcess(
-            ["--port", "0", "--store", "sqlite:\(faults.store.path)", "--upstream", upstream + "/v1"],
+        return try RollcallProcess(
+            "gateway", ["--port", "0", "--store", "sqlite:\(faults.store.path)", "--upstream", upstream + "/v1"],
             variables: shortage == .error ? faults.variables() : [:], launcher: launcher)
     }
 
-    private static func end(_ shortage: Shortage, _ faults: DiskFaults, _ gateway: GatewayProcess) async throws {
+    private static func end(_ shortage: Shortage, _ faults: DiskFaults, _ gateway: RollcallProcess) async throws {
         switch shortage {
         case .error: try faults.stopFailing()
         case .fileSystem:
@@ -99,7 +100,7 @@ import WireJSON
     }
 
     /// The store's path through the gateway's own view of the file systems.
-    private static func seen(_ store: URL, by gateway: GatewayProcess) -> URL {
+    private static func seen(_ store: URL, by gateway: RollcallProcess) -> URL {
         URL(fileURLWithPath: "/proc/\(gateway.identifier)/root\(store.path)")
     }
 }

@@ -6,7 +6,7 @@ import WireJSON
 
 /// Rollouts as clients run them, until the gateway no longer answers: RUNNING, some turns with a line each, the end.
 struct Load: Sendable {
-    let gateway: GatewayProcess
+    let gateway: RollcallProcess
     let ledger: Ledger
     /// How much a user says.
     var words = 0...300
@@ -46,7 +46,9 @@ struct Load: Sendable {
     /// Whether the gateway still answers.
     private func rollout(_ id: String, _ random: inout SeededGenerator) async -> Bool {
         guard await status(id, 101) else { return false }
-        var messages: [JSONValue] = [["role": "system", "content": .string(String(repeating: "be brief ", count: 100))]]
+        var messages: [JSONValue] = [
+            ["role": "system", "content": .string(String(repeating: "be brief ", count: 100))]
+        ]
         for turn in 0..<Int.random(in: 1...5, using: &random) {
             let filler = String(repeating: "and so on ", count: Int.random(in: words, using: &random))
             messages.append(["role": "user", "content": .string("\(id) \(turn) \(filler)")])
@@ -71,7 +73,8 @@ struct Load: Sendable {
     private func status(_ id: String, _ code: Int) async -> Bool {
         let message = "\(id) is \(code)"
         ledger.send(.line(message: message))
-        return await log(id, message, ["code": .number(code), "message": "", "details": []], .status(rollout: id, code: code))
+        return await log(
+            id, message, ["code": .number(code), "message": "", "details": []], .status(rollout: id, code: code))
     }
 
     private func log(_ id: String, _ message: String, _ status: JSONValue?, _ fact: Ledger.Fact) async -> Bool {

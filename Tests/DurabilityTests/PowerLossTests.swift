@@ -23,7 +23,8 @@ import Testing
             total.acknowledged += campaign.acknowledged
             total.faults += campaign.faults
         }
-        print("power losses: \(total.losses), records acknowledged: \(total.acknowledged), faults: \(total.faults.count)")
+        print(
+            "power losses: \(total.losses), records acknowledged: \(total.acknowledged), faults: \(total.faults.count)")
         #expect(total.acknowledged > 20 * total.losses)
         #expect(total.faults.isEmpty, "\(total.faults.prefix(5))")
     }
@@ -75,8 +76,8 @@ import Testing
         _ faults: DiskFaults, _ upstream: String, _ ledger: Ledger, _ prefix: String, _ dropsSyncs: Bool,
         using random: inout SeededGenerator
     ) async throws {
-        let gateway = try GatewayProcess(
-            ["--port", "0", "--store", "sqlite:\(faults.store.path)", "--upstream", upstream + "/v1"],
+        let gateway = try RollcallProcess(
+            "gateway", ["--port", "0", "--store", "sqlite:\(faults.store.path)", "--upstream", upstream + "/v1"],
             variables: faults.variables(dropsSyncs: dropsSyncs))
         _ = try await gateway.ready()
         let load = Load(gateway: gateway, ledger: ledger) { faults.position }

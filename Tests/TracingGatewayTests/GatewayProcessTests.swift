@@ -22,7 +22,7 @@ import WireJSON
         "it says where it is on one line of JSON, and SIGTERM and SIGINT end it with 0", arguments: [SIGTERM, SIGINT])
     func signals(signal: Int32) async throws {
         try await Self.withFolder { folder in
-            let gateway = try GatewayProcess(["--port", "0", "--store", Self.store(folder)])
+            let gateway = try RollcallProcess("gateway", ["--port", "0", "--store", Self.store(folder)])
             let line = try await gateway.ready()
             #expect(line["event"]?.string == "ready")
             #expect(line["url"]?.string == "http://localhost:\(line["port"]?.int ?? 0)")
@@ -36,8 +36,8 @@ import WireJSON
 
     @Test("settings come from variables too, and the flag wins") func variables() async throws {
         try await Self.withFolder { folder in
-            let gateway = try GatewayProcess(
-                ["--port", "0"],
+            let gateway = try RollcallProcess(
+                "gateway", ["--port", "0"],
                 variables: [
                     "ROLLCALL_PORT": "not a port", "ROLLCALL_STORE": Self.store(folder), "ROLLCALL_HOST": "127.0.0.1",
                     "ROLLCALL_API_KEYS": "secret-1,secret-2", "ROLLCALL_LOG_FORMAT": "json",
@@ -77,14 +77,14 @@ import WireJSON
             (["--no-such-flag"], ["--no-such-flag"]), (["unexpected"], ["unexpected"]),
         ])
     func refusals(arguments: [String], words: [String]) async throws {
-        let gateway = try GatewayProcess(arguments)
+        let gateway = try RollcallProcess("gateway", arguments)
         #expect(try await gateway.exitCode() == 64)
         for word in words { #expect(gateway.errors.contains(word), "\(gateway.errors)") }
         #expect(gateway.output.isEmpty)
     }
 
     @Test("every flag is explained") func help() async throws {
-        let gateway = try GatewayProcess(["--help"])
+        let gateway = try RollcallProcess("gateway", ["--help"])
         #expect(try await gateway.exitCode() == 0)
         for flag in [
             "--host", "--port", "--store", "--upstream", "--allow-upstream", "--upstream-key-file", "--api-keys-file",
@@ -97,17 +97,18 @@ import WireJSON
     @Test("a second gateway on the same file refuses to start, and one on the same port too") func twice() async throws
     {
         try await Self.withFolder { folder in
-            let first = try GatewayProcess(["--port", "0", "--store", Self.store(folder)])
+            let first = try RollcallProcess("gateway", ["--port", "0", "--store", Self.store(folder)])
             let port = try await first.ready()["port"]?.int ?? 0
-            let second = try GatewayProcess(["--port", "0", "--store", Self.store(folder)])
+            let second = try RollcallProcess("gateway", ["--port", "0", "--store", Self.store(folder)])
             #expect(try await second.exitCode() == 1)
             #expect(second.errors.contains("traces.sqlite"), "\(second.errors)")
-            let third = try GatewayProcess(["--port", "\(port)", "--store", "sqlite:\(folder.path)/other.sqlite"])
+            let third = try RollcallProcess(
+                "gateway", ["--port", "\(port)", "--store", "sqlite:\(folder.path)/other.sqlite"])
             #expect(try await third.exitCode() == 1)
             #expect(third.errors.contains("--port"), "\(third.errors)")
             first.signal(SIGTERM)
             #expect(try await first.exitCode() == 0)
-            let next = try GatewayProcess(["--port", "0", "--store", Self.store(folder)])
+            let next = try RollcallProcess("gateway", ["--port", "0", "--store", Self.store(folder)])
             _ = try await next.ready()
             next.signal(SIGTERM)
             #expect(try await next.exitCode() == 0)
@@ -120,13 +121,13 @@ import WireJSON
                 .json(GatewayFixture.completion("to \(request.json?["messages"]?[0]?["content"]?.string ?? "")"))
             }) { upstream in
                 let arguments = ["--port", "0", "--store", Self.store(folder), "--upstream", upstream.url + "/v1"]
-                let first = try GatewayProcess(arguments)
+                let first = try RollcallProcess("gateway", arguments)
                 _ = try await first.ready()
                 let acknowledged = await Self.load(first)
                 #expect(acknowledged.calls.count > 10)
                 #expect(acknowledged.logs.count > 10)
                 #expect(try await first.exitCode() != 0)
-                let second = try GatewayProcess(arguments)
+                let second = try RollcallProcess("gateway", arguments)
                 _ = try await second.ready()
                 for call in acknowledged.calls {
                     let traces = try await second.request("GET", "/v1/traces?tags=rollout_id:\(call)").json["traces"]
@@ -145,7 +146,7 @@ import WireJSON
     }
 
     /// Calls and logs from several clients until the gateway is killed in the middle of it.
-    private static func load(_ gateway: GatewayProcess) async -> (calls: [String], logs: [String]) {
+    private static func load(_ gateway: RollcallProcess) async -> (calls: [String], logs: [String]) {
         await withTaskGroup(of: (calls: [String], logs: [String]).self) { group in
             for client in 0..<8 {
                 group.addTask {

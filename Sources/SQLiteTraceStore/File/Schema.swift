@@ -11,6 +11,21 @@ enum Schema {
     /// The version that this program reads and writes.
     static var version: Int { migrations.count }
 
+    /// Refuses a database that is not ours, or not of this version.
+    static func expect(_ db: Database, path: String) throws {
+        let application = try Int.fetchOne(db, sql: "PRAGMA application_id") ?? 0
+        guard application == applicationID else {
+            throw StoreError(.unusable, "\(path) is no store; name one with --store sqlite:PATH")
+        }
+        let found = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+        guard found == version else {
+            throw StoreError(
+                .unusable,
+                "\(path) has schema version \(found) and this program knows \(version); "
+                    + "use the program whose gateway wrote it last")
+        }
+    }
+
     /// Brings a new or older database to ``version``; refuses one that is newer or not ours.
     static func prepare(_ db: Database, path: String) throws {
         let found = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0

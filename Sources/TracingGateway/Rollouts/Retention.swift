@@ -15,7 +15,9 @@ struct Retention: Sendable {
             do {
                 let cutoff = WallClock.now() - Int64(duration / .microseconds(1))
                 let count = try await ledger.deleteRollouts(silentSince: cutoff)
-                if count > 0 { logger.info("\(count) rollouts were deleted, of which nothing had come for \(duration)") }
+                if count > 0 {
+                    logger.info("\(count) rollouts were deleted, of which nothing had come for \(duration)")
+                }
             } catch is CancellationError {
                 return
             } catch {

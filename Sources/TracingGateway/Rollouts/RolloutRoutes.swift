@@ -50,19 +50,22 @@ struct RolloutRoutes {
         return Response(json: JSONValue.object(["rollout_id": .string(id), "deleted": true]).serialized())
     }
 
-    /// By experiment, run or invocation; never all there is for want of a parameter.
+    /// By experiment, run or invocation, or by how long nothing has come; never all for want of a parameter.
     @Sendable private func deleteMatching(_ request: Request, _ context: GatewayContext) async throws -> Response {
         let query = try QueryParameters(request)
         let filter = RolloutFilter(
             experimentIDs: query.all("experiment_id"), runIDs: query.all("run_id"),
             invocationIDs: query.all("invocation_id"), rolloutIDs: query.all("rollout_id"))
-        guard !filter.isEmpty else {
+        let silentSince = try query.timestamp("silent_since")
+        guard !filter.isEmpty || silentSince != nil else {
             throw Problem(
                 .badRequest,
-                "name what is to be deleted by experiment_id, run_id, invocation_id or rollout_id, each repeatable",
+                "name what is to be deleted by experiment_id, run_id, invocation_id or rollout_id, each repeatable, "
+                    + "or by silent_since",
                 parameter: "experiment_id")
         }
-        let count = try await ledger.deleteRollouts(matching: filter, account: context.account)
+        let count = try await ledger.deleteRollouts(
+            matching: filter, account: context.account, silentSince: silentSince?.microseconds)
         return Response(json: JSONValue.object(["deleted": .number(JSONNumber(count))]).serialized())
     }
 

@@ -4,8 +4,8 @@ import Foundation
 import Synchronization
 package import WireJSON
 
-/// `rollcall gateway` as it was built, started by a test.
-package final class GatewayProcess: Sendable {
+/// A command of `rollcall` as it was built, started by a test: a gateway, if it is to be asked for something.
+package final class RollcallProcess: Sendable {
     private struct State {
         var output = ""
         var errors = ""
@@ -21,11 +21,13 @@ package final class GatewayProcess: Sendable {
     private final class Shared: Sendable { let state = Mutex(State()) }
 
     /// - Parameter launcher: A command that becomes the program that is behind it.
-    package init(_ arguments: [String], variables: [String: String] = [:], launcher: [String] = []) throws {
+    package init(
+        _ command: String, _ arguments: [String], variables: [String: String] = [:], launcher: [String] = []
+    ) throws {
         process = Process()
         let program = Bundle.main.executableURL?.deletingLastPathComponent().appending(path: "rollcall").path ?? ""
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = launcher + [program, "gateway"] + arguments
+        process.arguments = launcher + [program, command] + arguments
         let inherited = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("ROLLCALL_") }
         process.environment = inherited.merging(variables) { $1 }
         let (output, errors) = (Pipe(), Pipe())
