@@ -25,7 +25,7 @@ import Testing
         }
         print(
             "power losses: \(total.losses), records acknowledged: \(total.acknowledged), faults: \(total.faults.count)")
-        #expect(total.acknowledged > 20 * total.losses)
+        #expect(total.acknowledged >= 4 * total.losses)
         #expect(total.faults.isEmpty, "\(total.faults.prefix(5))")
     }
 
@@ -81,9 +81,9 @@ import Testing
             variables: faults.variables(dropsSyncs: dropsSyncs))
         _ = try await gateway.ready()
         let load = Load(gateway: gateway, ledger: ledger) { faults.position }
-        let (seed, pause) = (random.next(), Int.random(in: 200...700, using: &random))
+        let (seed, count) = (random.next(), ledger.count + Int.random(in: 40...300, using: &random))
         async let running: Void = load.run(prefix, clients: 12, seed: seed)
-        try await Task.sleep(for: .milliseconds(pause))
+        try await eventually("\(count) records") { ledger.count >= count }
         gateway.signal(SIGKILL)
         await running
         _ = try await gateway.exitCode()
