@@ -17,6 +17,7 @@ let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-h
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
 let hummingbirdTesting: Target.Dependency = .product(name: "HummingbirdTesting", package: "hummingbird")
+let coreMetrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
@@ -44,6 +45,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
@@ -87,7 +89,10 @@ let package = Package(
             swiftSettings: settings),
 
         // The gateway.
-        .target(name: "TraceStore", dependencies: ["EvalProtocol", "WireJSON", logging], swiftSettings: settings),
+        .target(
+            name: "TraceStore", dependencies: ["EvalProtocol", "WireJSON", logging, coreMetrics],
+            swiftSettings: settings),
+        .target(name: "PrometheusMetrics", dependencies: [coreMetrics], swiftSettings: settings),
         .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
         .target(
             name: "SQLiteTraceStore",
@@ -97,15 +102,16 @@ let package = Package(
         .target(
             name: "ModelProxy",
             dependencies: [
-                "CZlib", "TraceStore", "EvalProtocol", "WireJSON", logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioTLS,
+                "CZlib", "TraceStore", "EvalProtocol", "WireJSON", logging, coreMetrics, nioCore, nioHTTP1, nioPosix,
+                nioSSL, nioTLS,
             ],
             swiftSettings: settings),
         .target(
             name: "TracingGateway",
             dependencies: [
-                "ModelProxy", "TraceStore", "EvalProtocol", "WireJSON", logging, hummingbird, hummingbirdCore,
-                httpTypes,
-                nioCore, nioHTTP1, nioHTTPTypesHTTP1, nioPosix, serviceLifecycle,
+                "ModelProxy", "PrometheusMetrics", "TraceStore", "EvalProtocol", "WireJSON", logging, coreMetrics,
+                hummingbird, hummingbirdCore, httpTypes, nioCore, nioHTTP1, nioHTTPTypesHTTP1, nioPosix,
+                serviceLifecycle,
             ],
             swiftSettings: settings),
 
@@ -113,7 +119,9 @@ let package = Package(
         .executableTarget(
             name: "rollcall",
             dependencies: [
-                "TracingGateway", "SQLiteTraceStore", "ModelProxy", "TraceStore", "RolloutProcessor", "RolloutTracing",
+                "TracingGateway", "PrometheusMetrics", "SQLiteTraceStore", "ModelProxy", "TraceStore",
+                "RolloutProcessor",
+                "RolloutTracing",
                 "EvalProtocol", "WireJSON", argumentParser, logging, nioCore, nioPosix, serviceLifecycle, unixSignals,
             ],
             swiftSettings: settings),
@@ -145,7 +153,7 @@ let package = Package(
             resources: [.copy("payload_vectors.json")], swiftSettings: settings),
         .testTarget(
             name: "TraceStoreTests",
-            dependencies: ["TraceStore", "SQLiteTraceStore", "EvalProtocol", "WireJSON", "TestSupport", grdb],
+            dependencies: ["TraceStore", "SQLiteTraceStore", "EvalProtocol", "WireJSON", "TestSupport", logging, grdb],
             swiftSettings: settings),
         .testTarget(
             name: "ModelProxyTests",
@@ -175,8 +183,8 @@ let package = Package(
         .testTarget(
             name: "TracingGatewayTests",
             dependencies: [
-                "TracingGateway", "SQLiteTraceStore", "ModelProxy", "TraceStore", "EvalProtocol", "WireJSON",
-                "TestSupport",
+                "TracingGateway", "PrometheusMetrics", "SQLiteTraceStore", "ModelProxy", "TraceStore", "EvalProtocol",
+                "WireJSON", "TestSupport", coreMetrics,
                 logging, asyncHTTPClient, hummingbird, nioCore, nioHTTP1,
             ],
             swiftSettings: settings),

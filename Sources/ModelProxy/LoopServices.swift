@@ -10,6 +10,7 @@ final class LoopServices {
     let configuration: ProxyConfiguration
     let ledger: TraceLedger
     let logger: Logger
+    let metrics: ProxyMetrics
     let outcomes: OutcomeMailbox
     var addresses: CallAddresses
     /// Bytes of the bodies that are coming in.
@@ -25,12 +26,16 @@ final class LoopServices {
     /// How exact the deadlines are.
     private static let tick = TimeAmount.milliseconds(100)
 
-    init(loop: any EventLoop, configuration: ProxyConfiguration, ledger: TraceLedger, tls: TLSContext, logger: Logger) {
+    init(
+        loop: any EventLoop, configuration: ProxyConfiguration, ledger: TraceLedger, tls: TLSContext, logger: Logger,
+        metrics: ProxyMetrics
+    ) {
         self.loop = loop
         self.configuration = configuration
         self.ledger = ledger
         self.tls = tls
         self.logger = logger
+        self.metrics = metrics
         outcomes = OutcomeMailbox(loop: loop)
         addresses = CallAddresses(configuration.upstreams)
     }
@@ -67,11 +72,13 @@ final class LoopServices {
 
     private func scheduleTick() {
         let bound = NIOLoopBound(self, eventLoop: loop)
-        loop.scheduleTask(in: Self.tick) { bound.value.onTick() }
+        let due = NIODeadline.now() + Self.tick
+        loop.scheduleTask(deadline: due) { bound.value.onTick(due: due) }
     }
 
-    private func onTick() {
+    private func onTick(due: NIODeadline) {
         let now = NIODeadline.now()
+        metrics.lagged((now - due).nanoseconds)
         for handler in Array(timed.values) { handler.checkTime(now) }
         for (origin, pool) in pools {
             pool.expire(now: now)

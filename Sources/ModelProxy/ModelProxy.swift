@@ -1,5 +1,6 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
+package import CoreMetrics
 package import Logging
 package import NIOCore
 import Synchronization
@@ -11,13 +12,18 @@ package final class ModelProxy: Sendable {
     private let ledger: TraceLedger
     private let logger: Logger
     private let tls: TLSContext
+    private let metrics: ProxyMetrics
     private let loops = Mutex<[ObjectIdentifier: NIOLoopBound<LoopServices>]>([:])
 
-    package init(_ configuration: ProxyConfiguration, ledger: TraceLedger, group: any EventLoopGroup, logger: Logger) {
+    package init(
+        _ configuration: ProxyConfiguration, ledger: TraceLedger, group: any EventLoopGroup, logger: Logger,
+        metrics: any MetricsFactory = NOOPMetricsHandler.instance
+    ) {
         self.configuration = configuration
         self.ledger = ledger
         self.logger = logger
         tls = TLSContext(configuration.tls)
+        self.metrics = ProxyMetrics(metrics)
     }
 
     /// The handler for a connection on `loop`; to be called there.
@@ -26,13 +32,18 @@ package final class ModelProxy: Sendable {
         let services = loops.withLock { loops in
             if let services = loops[ObjectIdentifier(loop)] { return services }
             let new = NIOLoopBound(
-                LoopServices(loop: loop, configuration: configuration, ledger: ledger, tls: tls, logger: logger),
+                LoopServices(
+                    loop: loop, configuration: configuration, ledger: ledger, tls: tls, logger: logger,
+                    metrics: metrics),
                 eventLoop: loop)
             loops[ObjectIdentifier(loop)] = new
             return new
         }
         return ModelCallHandler(services.value)
     }
+
+    /// Calls whose request has come and whose end has not.
+    package var callsInFlight: Int { metrics.inFlight.load(ordering: .relaxed) }
 
     /// Closes the idle connections to upstreams, and from here on each one that has served its call.
     package func shutdown() async {

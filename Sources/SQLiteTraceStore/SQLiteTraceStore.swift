@@ -2,7 +2,6 @@
 
 import Foundation
 import GRDB
-import Synchronization
 package import TraceStore
 
 #if canImport(Glibc)
@@ -16,12 +15,8 @@ import Glibc
 package final class SQLiteTraceStore: TraceStore {
     let path: String
     let hashSeed: Int64
-    private let now: @Sendable () -> Int64
     private let lock: StoreLock
-    /// `nil` while the file could not be opened again after a failed sync.
-    private let file: Mutex<StoreFile?>
-    /// What the file had when it was closed.
-    private let newestID = Mutex<Int64>(0)
+    private let file: StoreFile
 
     /// Opens the file, or makes it. Throws `unusable` with a sentence when another gateway has it, when its schema is
     /// newer than this program, or when it cannot be opened at all.
@@ -31,11 +26,9 @@ package final class SQLiteTraceStore: TraceStore {
         let path = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
         lock = try StoreLock(besides: path)
         self.path = path
-        self.now = now
         do {
-            let file = try StoreFile(path: path, now: now)
+            file = try StoreFile(path: path, now: now)
             hashSeed = file.hashSeed
-            self.file = Mutex(file)
         } catch {
             let reason = StoreError(error, path: path)
             throw reason.reason == .refused ? reason : StoreError(.unusable, reason.description)
@@ -52,7 +45,6 @@ package final class SQLiteTraceStore: TraceStore {
     // MARK: Writing
 
     package func apply(_ batch: [StoreRecord]) throws(StoreError) -> CommittedBatch {
-        let file = try openFile()
         do {
             return try file.commit(batch)
         } catch {
@@ -60,40 +52,10 @@ package final class SQLiteTraceStore: TraceStore {
         }
     }
 
-    /// The file, opened again where a sync has failed that only this mends.
-    private func openFile() throws(StoreError) -> StoreFile {
-        if let file = file.withLock({ $0 }), !file.needsReopening { return file }
-        do {
-            try file.withLock { file in
-                guard let old = file.take() else { return }
-                newestID.withLock { $0 = old.newestID }
-                try old.close(keepsLog: true)
-            }
-            let new = try StoreFile(path: path, now: now)
-            guard new.newestID >= newestID.withLock({ $0 }) else {
-                throw StoreError(.unusable, "\(path) has lost what was acknowledged; restore a copy")
-            }
-            file.withLock { $0 = new }
-            return new
-        } catch {
-            throw StoreError(error, path: path)
-        }
-    }
-
-    /// The connections for what needs the file to be open.
-    private func pool() throws(StoreError) -> DatabasePool {
-        guard let file = file.withLock({ $0 }) else {
-            throw StoreError(
-                .unavailable, "\(path) could not be opened again after its disk had failed; look at the disk")
-        }
-        return file.pool
-    }
-
     /// Writes and deletes again as much as several records need.
     package func probe() throws(StoreError) {
-        let pool = try openFile().pool
         do {
-            try pool.writeWithoutTransaction { db in
+            try file.pool.writeWithoutTransaction { db in
                 try db.inTransaction(.immediate) {
                     try db.execute(sql: "INSERT INTO probe(bytes) VALUES (zeroblob(65536))")
                     return .commit
@@ -108,12 +70,19 @@ package final class SQLiteTraceStore: TraceStore {
         }
     }
 
-    package func rest() { file.withLock { $0 }?.rest() }
+    package var sizes: StoreSizes {
+        func size(_ path: String) -> Int {
+            var status = stat()
+            return stat(path, &status) == 0 ? Int(status.st_size) : 0
+        }
+        return StoreSizes(database: size(path), log: size(path + "-wal"))
+    }
+
+    package func rest() { file.rest() }
 
     package func close() throws(StoreError) {
         do {
-            rest()
-            if let file = file.withLock({ $0.take() }) { try file.close(keepsLog: file.needsReopening) }
+            try file.close()
             lock.release()
         } catch {
             throw StoreError(error, path: path)
@@ -122,9 +91,8 @@ package final class SQLiteTraceStore: TraceStore {
 
     /// Lets the file grow to so many pages of 8 kB and no further; `nil`: as far as the disk goes.
     package func limitSize(toPages pages: Int?) throws(StoreError) {
-        let pool = try pool()
         do {
-            try pool.writeWithoutTransaction { db in
+            try file.pool.writeWithoutTransaction { db in
                 try db.execute(sql: "PRAGMA max_page_count = \(pages ?? 4_294_967_294)")
             }
         } catch {
@@ -134,9 +102,8 @@ package final class SQLiteTraceStore: TraceStore {
 
     /// The value of a setting of the writing connection.
     package func setting(_ name: String) throws(StoreError) -> Int? {
-        let pool = try pool()
         do {
-            return try pool.writeWithoutTransaction { try Int.fetchOne($0, sql: "PRAGMA \(name)") }
+            return try file.pool.writeWithoutTransaction { try Int.fetchOne($0, sql: "PRAGMA \(name)") }
         } catch {
             throw StoreError(error, path: path)
         }
@@ -146,9 +113,8 @@ package final class SQLiteTraceStore: TraceStore {
 
     /// A short read on one of the pool's own queues.
     func reading<T: Sendable>(_ body: @escaping @Sendable (Database) throws -> T) async throws -> T {
-        let pool = try pool()
         do {
-            return try await pool.read(body)
+            return try await file.pool.read(body)
         } catch let error as CancellationError {
             throw error
         } catch {

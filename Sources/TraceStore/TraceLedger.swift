@@ -1,5 +1,6 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
+package import CoreMetrics
 package import Logging
 import Synchronization
 
@@ -32,7 +33,10 @@ package final class TraceLedger: Sendable {
         var unrecorded = 0
     }
 
-    package init(store: any TraceStore, configuration: Configuration = .init(), logger: Logger) {
+    package init(
+        store: any TraceStore, configuration: Configuration = .init(), logger: Logger,
+        metrics: any MetricsFactory = NOOPMetricsHandler.instance
+    ) {
         self.store = store
         self.configuration = configuration
         self.logger = logger
@@ -44,7 +48,7 @@ package final class TraceLedger: Sendable {
         self.board = board
         self.feed = feed
         counts = Mutex(BoundedCache(maximumCount: configuration.maximumRollouts))
-        writer = TraceWriter(store: store, limits: configuration.writer, logger: logger) { batch in
+        writer = TraceWriter(store: store, limits: configuration.writer, logger: logger, metrics: metrics) { batch in
             board.forget(batch.deleted)
             feed.forget(batch.deleted)
             board.publish(batch.states)
@@ -56,6 +60,11 @@ package final class TraceLedger: Sendable {
 
     /// Whether records can be committed, or why not.
     package var health: StoreHealth { writer.health }
+
+    /// Records, and their bytes, on their way to the store.
+    package var held: (records: Int, bytes: Int) { writer.held }
+
+    package var storeSizes: StoreSizes { store.sizes }
 
     /// Room for one record; `nil` when there is none or the store is unhealthy.
     package func reserve(bytes: Int) -> Reservation? { writer.reserve(bytes: bytes) }
@@ -107,11 +116,13 @@ package final class TraceLedger: Sendable {
         }
     }
 
-    /// Deletes rollouts whole; how many of them there were.
+    /// Deletes rollouts whole; how many of them there were. Each in a commit of its own, for others wait for that.
     package func delete(_ deletions: [Deletion]) async throws -> Int {
         var count = 0
-        for (deletion, outcome) in zip(deletions, try await commit(deletions.map { .deletion($0) })) {
-            guard case .stored(let receipt) = try outcome.get(), !receipt.duplicate else { continue }
+        for deletion in deletions {
+            guard case .stored(let receipt)? = try await commit([.deletion(deletion)]).first?.get(),
+                !receipt.duplicate
+            else { continue }
             counts.withLock { $0.remove(deletion.rollout) }
             count += 1
         }
@@ -132,13 +143,13 @@ package final class TraceLedger: Sendable {
             let found: [RolloutKey]
             if let account, !filter.isEmpty {
                 let page = try await store.states(
-                    matching: filter, account: account, after: cursor, limit: Self.deletedAtOnce)
+                    matching: filter, account: account, after: cursor, limit: Self.pageOfDeletions)
                 found = page.states.map(\.rollout)
                 cursor = page.next
             } else {
                 guard let silentSince else { return 0 }
                 let page = try await store.rollouts(
-                    silentSince: silentSince, after: cursor, limit: Self.deletedAtOnce)
+                    silentSince: silentSince, after: cursor, limit: Self.pageOfDeletions)
                 found = page.rollouts.filter { account == nil || $0.account == account }
                 cursor = page.next
             }
@@ -147,8 +158,7 @@ package final class TraceLedger: Sendable {
         return count
     }
 
-    /// Few, since they share a commit with others.
-    private static let deletedAtOnce = 16
+    private static let pageOfDeletions = 256
 
     // MARK: Reading
 

@@ -43,6 +43,9 @@ package protocol TraceStore: Sendable {
     /// The sequence of the newest event, 0 before the first.
     func newestEvent() async throws -> Int64
 
+    /// How large it is on its disk.
+    var sizes: StoreSizes { get }
+
     /// Whether the store takes writes again after it did not: throws while it does not. On the writer's thread.
     func probe() throws(StoreError)
 
@@ -72,6 +75,18 @@ package struct CommittedBatch: Sendable {
         self.states = states
         self.events = events
         self.deleted = deleted
+    }
+}
+
+/// Bytes of a store's files.
+package struct StoreSizes: Sendable, Hashable {
+    package var database: Int
+    /// What was committed and has yet to be moved into the database stands here, and what has been.
+    package var log: Int
+
+    package init(database: Int, log: Int) {
+        self.database = database
+        self.log = log
     }
 }
 

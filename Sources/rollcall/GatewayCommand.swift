@@ -5,6 +5,7 @@ import Foundation
 import Logging
 import ModelProxy
 import NIOPosix
+import PrometheusMetrics
 import SQLiteTraceStore
 import ServiceLifecycle
 import TraceStore
@@ -44,10 +45,11 @@ struct GatewayCommand: AsyncParsableCommand {
         ProcessLimits.raiseOpenFiles()
         ProcessLimits.failBeyondFileSize()
         let store = try SQLiteTraceStore(path: settings.storePath)
+        let metrics = PrometheusRegistry()
         let announcement = GatewayAnnouncement(hasKeys: !settings.configuration.proxy.keys.isOpen)
         let gateway = Gateway(
-            settings.configuration, ledger: TraceLedger(store: store, logger: logger),
-            group: MultiThreadedEventLoopGroup.singleton, logger: logger
+            settings.configuration, ledger: TraceLedger(store: store, logger: logger, metrics: metrics),
+            group: MultiThreadedEventLoopGroup.singleton, logger: logger, metrics: metrics
         ) { address in
             announcement.print(address)
         }

@@ -54,6 +54,63 @@ import Testing
         #expect(failures == 1)
     }
 
+    // What the failed sync was to bring to the disk is still in memory, where the next gateway reads it.
+    @Test("a gateway that is killed after a failed sync and started again loses nothing when the power fails then")
+    func restart() async throws {
+        var random = SeededGenerator.printingSeed()
+        try await withScratch { folder in
+            let upstream = try await ScriptedHTTPServer.start { Load.answer($0) }
+            let faults = try await DiskFaults(store: folder.appending(path: "traces.sqlite"))
+            let ledger = Ledger()
+            func load(
+                _ prefix: String, whenReady: () throws -> Void = {}, until isEnough: @Sendable () throws -> Bool
+            ) async throws {
+                let gateway = try RollcallProcess(
+                    "gateway",
+                    ["--port", "0", "--store", "sqlite:\(faults.store.path)", "--upstream", upstream.url + "/v1"],
+                    variables: faults.variables())
+                _ = try await gateway.ready()
+                try whenReady()
+                let load = Load(gateway: gateway, ledger: ledger, words: 0...1500) { faults.position }
+                let seed = random.next()
+                let running = Task { await load.run(prefix, clients: 8, seed: seed) }
+                try await eventually("enough") { try isEnough() }
+                gateway.signal(SIGKILL)
+                await running.value
+                _ = try await gateway.exitCode()
+            }
+            for round in 0..<(isSoak ? 20 : 3) {
+                var count = ledger.count + 300
+                try await load("a\(round)") { [count] in ledger.count > count }
+                // A log with little in it: what the failed commit changes stands in the database alone.
+                count = ledger.count
+                try await load("s\(round)") { [count] in ledger.count > count }
+                let skip = Int.random(in: 0...3, using: &random)
+                try await load("b\(round)") {
+                    try faults.fail(.sync, on: .log, skip: skip, count: 1000, error: EIO)
+                } until: {
+                    try faults.failures() > 0
+                }
+                try faults.stopFailing()
+                let started = faults.position
+                // Without a commit, and with some.
+                count = ledger.count
+                try await load("c\(round)") { [count] in round % 3 < 2 || ledger.count > count + 40 }
+                let record = try DiskRecord(faults.record)
+                let places = record.entries.map(\.payload.upperBound).filter { $0 >= started }
+                for position in [started] + (0..<8).compactMap({ _ in places.randomElement(using: &random) }) {
+                    var disk = Disk([:], record)
+                    disk.advance(to: position, using: &random)
+                    let copy = folder.appending(path: "after.sqlite")
+                    try disk.afterPowerLoss(using: &random).write(to: copy)
+                    let found = await ledger.faults(in: copy, at: position)
+                    #expect(found.isEmpty, "\(found.count): \(found.prefix(3))")
+                }
+            }
+            await upstream.stop()
+        }
+    }
+
     /// Runs load, with pauses in which the log is emptied, while `body` lets the disk fail, kills the gateway, and looks
     /// at what the power may leave.
     private static func expectingNoLoss(

@@ -216,6 +216,8 @@ final class FaultyStore: TraceStore {
 
     func state(of rollout: RolloutKey) async throws -> RolloutState? { nil }
 
+    var sizes: StoreSizes { StoreSizes(database: 0, log: 0) }
+
     func rollouts(silentSince time: Int64, after cursor: Int64?, limit: Int) async throws -> SilentRollouts {
         SilentRollouts(rollouts: [], next: nil)
     }

@@ -91,7 +91,8 @@ import WireJSON
             let deleted = try await gateway.request("DELETE", "/v1/rollouts/a%2F1")
             #expect(deleted.status == 200)
             #expect(deleted.json == ["rollout_id": "a/1", "deleted": true])
-            for path in ["/v1/rollouts/a%2F1", "/v1/rollouts/nobody"] {
+            // Another id each: nothing is taken for b.
+            for path in ["/v1/rollouts/b/", "/v1/rollouts//b", "/v1/rollouts/a%2F1", "/v1/rollouts/nobody"] {
                 #expect(try await gateway.request("DELETE", path).status == 404)
             }
             #expect(try await gateway.status("a/1")["status"] == .null)

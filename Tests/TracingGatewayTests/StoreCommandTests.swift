@@ -34,7 +34,8 @@ import WireJSON
                 "gateway", ["--port", "0", "--store", store, "--upstream", upstream.url + "/v1"])
             let url = try await gateway.ready()["url"]?.string ?? ""
             for rollout in ["a", "b"] {
-                let path = "/rollout_id/\(rollout)/invocation_id/i1/experiment_id/e1/run_id/r1/row_id/w/chat/completions"
+                let path =
+                    "/rollout_id/\(rollout)/invocation_id/i1/experiment_id/e1/run_id/r1/row_id/w/chat/completions"
                 let body = #"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#
                 #expect(try await gateway.request("POST", path, body: body).status == 200)
                 let line = GatewayFixture.line(rollout, code: 100).description
@@ -78,7 +79,9 @@ import WireJSON
         }
     }
 
-    @Test("prune deletes through the gateway that has the store, and in the file when none has") func prune() async throws {
+    @Test("prune deletes through the gateway that has the store, and in the file when none has") func prune()
+        async throws
+    {
         try await Self.withGateway { gateway, url, store, _ in
             let refused = try await Self.run(["prune", "--store", store, "--rollout", "a"])
             #expect(refused.code == 1)

@@ -62,6 +62,7 @@ extension ModelCallHandler {
             intake.head, to: accepted.target, query: accepted.address.query, body: body, rules: rules)
 
         callNumber += 1
+        services.metrics.began()
         call = ModelCall(
             ModelCall.Plan(
                 isRecorded: metadata != nil, streams: modelRequest?.streams ?? false,
@@ -240,6 +241,7 @@ extension ModelCallHandler {
     private func forgetCall() {
         if let upstream, case .ended? = call?.phase { upstream.abandon() }
         upstream = nil
+        if call != nil { services.metrics.ended() }
         call = nil
         callContext = nil
         requestHead = nil

@@ -73,6 +73,7 @@ extension ModelCallHandler {
         _ context: ChannelHandlerContext, _ problem: GatewayProblem, requestID: String, isHTTP10: Bool,
         closes: Bool, isHEAD: Bool
     ) {
+        services.metrics.answered(problem)
         let body = problem.body
         var headers: HTTPHeaders = [
             "content-type": "application/json", "content-length": String(body.count),

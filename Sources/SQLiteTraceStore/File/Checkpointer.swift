@@ -6,14 +6,17 @@ import Synchronization
 import TraceStore
 
 /// Moves what was committed from the write-ahead log into the database, beside the writer, so that commits do not wait
-/// for it. Failures are tolerated: the log grows until a later one succeeds. After one to sync none is tried any more.
+/// for it. Failures are tolerated: the log grows until a later one succeeds.
+///
+/// A sync of the database that fails is never mended by a later one, for the kernel counts what it was to write as
+/// written. All that the log holds is moved once more then, before the log may begin anew.
 final class Checkpointer: Sendable {
     private struct State: Sendable {
         var bytesSince = 0
         var isRunning = false
         /// The log is long, and little of it was left to move when the last checkpoint ended.
         var mayRestart = false
-        var hasFailedToSync = false
+        var mustMoveAll = false
 
         mutating func checkpointed(_ result: (walFrameCount: Int, checkpointedFrameCount: Int)) {
             let remaining = result.walFrameCount - result.checkpointedFrameCount
@@ -50,7 +53,7 @@ final class Checkpointer: Sendable {
     func committed(_ bytes: Int, _ db: Database) {
         let action: Action = state.withLock { state in
             state.bytesSince += bytes
-            guard !state.isRunning, !state.hasFailedToSync else { return .nothing }
+            guard !state.isRunning else { return .nothing }
             if state.mayRestart {
                 // Right after a checkpoint there is least left to move.
                 state.mayRestart = false
@@ -66,51 +69,52 @@ final class Checkpointer: Sendable {
         case .restart: restart(db)
         case .checkpoint:
             queue.asyncWriteWithoutTransaction { [self] db in
-                tolerating {
+                moving(db) {
                     let result = try db.checkpoint(.passive)
                     try Self.sync(db)
-                    state.withLock { $0.checkpointed(result) }
+                    return result
                 }
                 state.withLock { $0.isRunning = false }
             }
         }
     }
 
-    var hasFailedToSync: Bool { state.withLock { $0.hasFailedToSync } }
-
-    /// Syncs the database file. A checkpoint does so only when it leaves nothing in the log; what it leaves unsynced
-    /// would all fall to the one that restarts the log, and commits wait for that.
-    private static func sync(_ db: Database) throws {
-        var file: UnsafeMutablePointer<sqlite3_file>?
-        let found = sqlite3_file_control(db.sqliteConnection, "main", SQLITE_FCNTL_FILE_POINTER, &file)
-        guard found == SQLITE_OK, let file, let methods = file.pointee.pMethods else { return }
-        let code = methods.pointee.xSync(file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY)
-        guard code == SQLITE_OK else { throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
-    }
+    /// Whether the log has what the database may lack.
+    var mustKeepLog: Bool { state.withLock { $0.mustMoveAll } }
 
     /// Moves all there is and begins the log anew, on the writer's connection. The log's file keeps its length: to write
     /// where there are blocks already takes less of each sync than to make the file grow again.
     func restart(_ db: Database) {
-        guard !hasFailedToSync else { return }
+        guard !state.withLock({ $0.isRunning }) else { return }
         // Readers are short; a commit must not wait long for one that is not.
         try? db.execute(sql: "PRAGMA busy_timeout = 20")
-        tolerating { _ = try db.checkpoint(.restart) }
+        moving(db) { try db.checkpoint(.restart) }
         try? db.execute(sql: "PRAGMA busy_timeout = 5000")
     }
 
-    /// Moves all there is into the database. Throws when that cannot be done.
-    func empty(_ db: Database) throws {
-        _ = try db.checkpoint(.restart)
+    /// Runs a checkpoint that ends with a sync. A full disk and a reader in the way come to an end by themselves.
+    private func moving(
+        _ db: Database, _ checkpoint: () throws -> (walFrameCount: Int, checkpointedFrameCount: Int)
+    ) {
+        do {
+            if mustKeepLog { try db.forgetWhatWasMoved() }
+            let result = try checkpoint()
+            state.withLock { state in
+                state.mustMoveAll = false
+                state.checkpointed(result)
+            }
+        } catch let error as DatabaseError
+            where [.SQLITE_BUSY, .SQLITE_LOCKED, .SQLITE_FULL].contains(error.resultCode)
+        {
+        } catch {
+            state.withLock { $0.mustMoveAll = true }
+        }
     }
 
-    /// A full disk and a reader in the way come to an end; of a failed sync it is noted that nothing mends it.
-    private func tolerating(_ checkpoint: () throws -> Void) {
-        do {
-            try checkpoint()
-        } catch let error as DatabaseError where error.resultCode != .SQLITE_IOERR {
-        } catch {
-            state.withLock { $0.hasFailedToSync = true }
-        }
+    /// Syncs the database file. A checkpoint does so only when it leaves nothing in the log; what it leaves unsynced
+    /// would all fall to the one that restarts the log, and commits wait for that.
+    private static func sync(_ db: Database) throws {
+        try db.withFile { file, methods in methods.xSync(file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY) }
     }
 
     func close() throws { try queue.close() }

@@ -67,10 +67,11 @@ enum Schema {
         CREATE TABLE tagset_tag(tag INTEGER NOT NULL, tagset INTEGER NOT NULL, PRIMARY KEY(tag, tagset))
           STRICT, WITHOUT ROWID;
 
-        -- attempt: the number of the newest one, 0 while none has a name.
+        -- attempt: the number of the newest one, 0 while none has a name. known: when it became known.
         CREATE TABLE rollout(
           id INTEGER PRIMARY KEY, account INTEGER NOT NULL, name BLOB NOT NULL, invocation BLOB, experiment BLOB,
-          run BLOB, row BLOB, registered BLOB, attempt INTEGER NOT NULL, UNIQUE(account, name)) STRICT;
+          run BLOB, row BLOB, registered BLOB, attempt INTEGER NOT NULL, known INTEGER NOT NULL,
+          UNIQUE(account, name)) STRICT;
         CREATE INDEX rollout_experiment ON rollout(account, experiment);
         CREATE INDEX rollout_run ON rollout(account, run);
         CREATE INDEX rollout_invocation ON rollout(account, invocation);
@@ -105,6 +106,7 @@ enum Schema {
         CREATE TABLE event(
           seq INTEGER PRIMARY KEY, rollout INTEGER NOT NULL, attempt INTEGER NOT NULL, log INTEGER NOT NULL,
           former BLOB) STRICT;
+        CREATE INDEX event_rollout ON event(rollout);
         CREATE TABLE probe(bytes BLOB NOT NULL) STRICT;
         """
     ]

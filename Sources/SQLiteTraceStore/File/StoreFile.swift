@@ -8,26 +8,24 @@ import TraceStore
 ///
 /// Written by one thread.
 final class StoreFile: Sendable {
-    let path: String
     let pool: DatabasePool
     let hashSeed: Int64
     private let checkpointer: Checkpointer
     /// The mutex is never waited for.
     private let writer: Mutex<BatchWriter>
 
-    /// Opens the file, or makes it, and moves into it what its log still holds.
-    ///
-    /// The log begins anew before anything is added to it: after a failed sync it may hold commits that are in memory
-    /// only, and what came after such ones would be lost with them.
+    /// Opens the file, or makes it, and moves into it what its log still holds, where nobody is in the way.
     init(path: String, now: @escaping @Sendable () -> Int64) throws {
-        self.path = path
+        try LeftLog.bringToDisk(path)
         pool = try DatabasePool(path: path, configuration: Self.configuration)
         checkpointer = try Checkpointer(path: path)
         let checkpointer = checkpointer
         let writer = try pool.writeWithoutTransaction { db in
             try Self.makeDurable(db, path: path)
             try Schema.prepare(db, path: path)
-            try checkpointer.empty(db)
+            // Another program that has the file open keeps what an earlier gateway believed to have moved.
+            try db.forgetWhatWasMoved()
+            checkpointer.restart(db)
             return try BatchWriter(db, now: now)
         }
         hashSeed = writer.hashSeed
@@ -54,16 +52,18 @@ final class StoreFile: Sendable {
 
     /// Opening a pool sets `synchronous` to NORMAL, with which a power failure could take acknowledged commits back.
     private static func makeDurable(_ db: Database, path: String) throws {
-        // A log that has grown beyond the usual is cut to it when it begins anew.
+        // A log that has grown beyond the usual is cut to it when it begins anew. Some builds of SQLite write zeros over
+        // all that is deleted, and so as much into the log as a deletion is to make room for.
         try db.execute(
-            sql: "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = \(128 << 20)")
+            sql: """
+                PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = \(128 << 20);
+                PRAGMA secure_delete = OFF
+                """)
         guard try Int.fetchOne(db, sql: "PRAGMA synchronous") == 2 else {
             throw StoreError(
                 .unusable, "\(path): SQLite does not sync its commits to the disk; use another SQLite")
         }
     }
-
-    // MARK: Writing
 
     func commit(_ batch: [StoreRecord]) throws -> CommittedBatch {
         try writer.withLock { writer in
@@ -75,24 +75,14 @@ final class StoreFile: Sendable {
         }
     }
 
-    /// The newest id of anything that was committed.
-    var newestID: Int64 { writer.withLock { $0.newestID } }
-
     /// Moves what the log holds into the database and begins it anew, where that can be had quickly.
     func rest() { pool.writeWithoutTransaction { checkpointer.restart($0) } }
 
-    /// Whether pages of the database that a sync has failed for may be missing on the disk.
-    ///
-    /// The kernel counts them as written then, so no later sync brings them there. The log still has them, and must
-    /// not begin anew before they have been moved once more, which takes opening the file again.
-    var needsReopening: Bool { checkpointer.hasFailedToSync }
-
-    // MARK: The end
-
-    /// - Parameter keepsLog: Whether the log stays as it is, to be read again by the next who opens the file.
-    func close(keepsLog: Bool) throws {
-        if keepsLog { pool.writeWithoutTransaction { $0.keepLogOnClose() } }
+    func close() throws {
+        // Ends a checkpoint that runs; only then is it known whether the log must be kept.
         try checkpointer.close()
+        rest()
+        if checkpointer.mustKeepLog { pool.writeWithoutTransaction { $0.keepLogOnClose() } }
         // The writer's connection is the last then, and moves and deletes the log if it may.
         pool.invalidateReadOnlyConnections()
         try pool.close()

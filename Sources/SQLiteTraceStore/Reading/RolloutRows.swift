@@ -46,22 +46,20 @@ enum RolloutRows {
         return RolloutStates(states: states, next: rows.count < limit ? nil : rows.last?[0])
     }
 
-    /// When the first and the last call, line or attempt of a rollout came; `nil` while there is none.
+    /// When the last call, line or attempt of a rollout came, or it became known.
     ///
     /// - Parameter tag: The row of the tag with its id.
-    static func activity(of rollout: Int64, tag: Int64?, _ db: Database) throws -> ClosedRange<Int64>? {
-        let row = try Row.fetchOne(
+    static func lastActivity(of rollout: Int64, tag: Int64?, _ db: Database) throws -> Int64 {
+        try Int64.fetchOne(
             db.cachedStatement(
                 sql: """
-                    SELECT min(first), max(last) FROM (
-                      SELECT min(id) AS first, max(id) AS last FROM call
+                    SELECT max(last) FROM (SELECT known AS last FROM rollout WHERE id = ?1
+                      UNION ALL SELECT max(id) FROM call
                         WHERE tagset IN (SELECT tagset FROM tagset_tag WHERE tag = ?2) AND rollout = ?1
-                      UNION ALL SELECT min(id), max(id) FROM log
+                      UNION ALL SELECT max(id) FROM log
                         WHERE tagset IN (SELECT tagset FROM tagset_tag WHERE tag = ?2)
-                      UNION ALL SELECT min(opened), max(opened) FROM attempt WHERE rollout = ?1)
-                    """), arguments: [rollout, tag])
-        guard let first = row?[0] as Int64?, let last = row?[1] as Int64? else { return nil }
-        return first...last
+                      UNION ALL SELECT max(opened) FROM attempt WHERE rollout = ?1)
+                    """), arguments: [rollout, tag]) ?? 0
     }
 
     static func name(_ row: Int64, _ db: Database) throws -> String? {

@@ -29,24 +29,16 @@ extension SQLiteTraceStore {
             let rows = try Row.fetchAll(
                 db.cachedStatement(
                     sql: """
-                        SELECT r.id, r.name, r.account, a.name FROM rollout r JOIN account a ON a.id = r.account
-                        WHERE r.id > ? ORDER BY r.id LIMIT ?
+                        SELECT r.id, r.name, r.account, a.name, r.known
+                        FROM rollout r JOIN account a ON a.id = r.account WHERE r.id > ? ORDER BY r.id LIMIT ?
                         """), arguments: [cursor ?? 0, limit])
             var silent: [RolloutKey] = []
-            // Of what was only announced no time is known, but that it was before what came after it.
-            var undated: [RolloutKey] = []
             for row in rows {
+                // All that follow became known later.
+                guard row[4] < time else { return SilentRollouts(rollouts: silent, next: nil) }
                 let key = RolloutKey(account: Account(row[3]), rolloutID: row.text(1))
                 let tag = try TagRows.tag("rollout_id:\(key.rolloutID)", row[2], seed: hashSeed, db)
-                guard let activity = try RolloutRows.activity(of: row[0], tag: tag, db) else {
-                    undated.append(key)
-                    continue
-                }
-                // All that follow became known later.
-                guard activity.lowerBound < time else { return SilentRollouts(rollouts: silent, next: nil) }
-                silent += undated
-                undated = []
-                if activity.upperBound < time { silent.append(key) }
+                if try RolloutRows.lastActivity(of: row[0], tag: tag, db) < time { silent.append(key) }
             }
             return SilentRollouts(rollouts: silent, next: rows.count < limit ? nil : rows.last?[0])
         }

@@ -12,30 +12,33 @@ extension BatchWriter {
         let known = staged.rollouts[key]?.known.row ?? rollouts.value(for: key)?.row
         guard let rollout = try known ?? RolloutRows.row(key.rolloutID, account, db) else { return .stored(receipt) }
         let tag = try TagRows.tag("rollout_id:\(key.rolloutID)", account, seed: hashSeed, db)
-        if let time = deletion.silentSince,
-            try RolloutRows.activity(of: rollout, tag: tag, db).map({ $0.upperBound >= time }) ?? false
-        {
-            return .stored(receipt)
+        if let time = deletion.silentSince {
+            let isSilent = try RolloutRows.lastActivity(of: rollout, tag: tag, db) < time
+            // What this batch has changed is not in all tables yet.
+            guard isSilent, staged.rollouts[key] == nil else { return .stored(receipt) }
         }
         forget(key, rollout)
         if let tag {
             let sets = try Int64.fetchAll(db, sql: "SELECT tagset FROM tagset_tag WHERE tag = ?", arguments: [tag])
-            for set in sets { try deleteRows(of: set, rollout, key.rolloutID, account, db) }
+            for set in sets { try deleteRows(of: set, rollout, key, account, db) }
         }
         try db.execute(sql: "DELETE FROM log_rollout WHERE rollout = ?", arguments: [rollout])
         try db.execute(sql: "DELETE FROM attempt WHERE rollout = ?", arguments: [rollout])
         try db.execute(sql: "DELETE FROM event WHERE rollout = ?", arguments: [rollout])
         staged.prunedEvents += db.changesCount
         try db.execute(sql: "DELETE FROM rollout WHERE id = ?", arguments: [rollout])
+        // Ids go on rising after the newest of them is gone.
+        try db.execute(
+            sql: "INSERT OR REPLACE INTO meta(key, value) VALUES ('last_id', ?)", arguments: [receipt.id])
         staged.deleted.append(key)
         return .stored(StoredReceipt(id: receipt.id))
     }
 
     private func deleteRows(
-        of set: Int64, _ rollout: Int64, _ name: String, _ account: Int64, _ db: Database
+        of set: Int64, _ rollout: Int64, _ key: RolloutKey, _ account: Int64, _ db: Database
     ) throws {
         try db.execute(sql: "DELETE FROM call WHERE tagset = ? AND rollout = ?", arguments: [set, rollout])
-        if try isShared(set, besides: name, account, db) {
+        if try isShared(set, besides: key, account, db) {
             try db.execute(
                 sql: "UPDATE log SET rollout = NULL WHERE tagset = ? AND rollout = ?", arguments: [set, rollout])
         } else {
@@ -61,12 +64,11 @@ extension BatchWriter {
     }
 
     /// Whether the set names another rollout that there is.
-    private func isShared(_ set: Int64, besides name: String, _ account: Int64, _ db: Database) throws -> Bool {
+    private func isShared(_ set: Int64, besides key: RolloutKey, _ account: Int64, _ db: Database) throws -> Bool {
         for tag in try TagRows.tags(ofSet: set, db) where tag.hasPrefix("rollout_id:") {
-            let other = String(tag.dropFirst("rollout_id:".count))
-            guard ExactText(other) != ExactText(name) else { continue }
-            let key = staged.rollouts.keys.contains { ExactText($0.rolloutID) == ExactText(other) }
-            if try key || RolloutRows.row(other, account, db) != nil { return true }
+            let other = RolloutKey(account: key.account, rolloutID: String(tag.dropFirst("rollout_id:".count)))
+            guard other != key else { continue }
+            if try staged.rollouts[other] != nil || RolloutRows.row(other.rolloutID, account, db) != nil { return true }
         }
         return false
     }

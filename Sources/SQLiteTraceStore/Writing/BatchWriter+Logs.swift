@@ -18,7 +18,9 @@ extension BatchWriter {
         if let id = try storedRepeat(of: log, account, tagset, db) {
             guard let first = rolloutIDs.first else { return .stored(StoredReceipt(id: id, duplicate: true)) }
             let key = RolloutKey(account: log.account, rolloutID: first)
-            let state = try rollout(key, account, db).known.state
+            // Nothing is changed: a rollout that has been deleted since does not come back.
+            let known = staged.rollouts[key]?.known.state ?? rollouts.value(for: key)?.state
+            let state = try known ?? RolloutRows.state(first, account, db)?.state ?? RolloutState()
             return .stored(StoredReceipt(id: id, duplicate: true, state.effect(of: log.attempt)))
         }
         let id = nextID()

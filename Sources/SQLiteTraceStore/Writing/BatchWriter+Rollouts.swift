@@ -76,8 +76,8 @@ extension BatchWriter {
         let state = rollout.state
         let statement = try db.cachedStatement(
             sql: """
-                INSERT INTO rollout(id, account, name, invocation, experiment, run, row, registered, attempt)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                INSERT INTO rollout(id, account, name, invocation, experiment, run, row, registered, attempt, known)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 ON CONFLICT(id) DO UPDATE SET invocation = excluded.invocation, experiment = excluded.experiment,
                   run = excluded.run, row = excluded.row, registered = excluded.registered, attempt = excluded.attempt
                 """)
@@ -90,6 +90,7 @@ extension BatchWriter {
         row.append(blobOf: state.ids.rowID)
         row.append(state.registeredIDs.map { Blob.encoded(ids: $0) })
         row.append(state.newestAttempt?.number ?? 0)
+        row.append(lastID)
         try row.execute(statement)
     }
 

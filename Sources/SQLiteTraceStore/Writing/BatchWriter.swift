@@ -46,9 +46,7 @@ struct BatchWriter {
 
     let now: @Sendable () -> Int64
     let hashSeed: Int64
-    private var lastID: Int64
-    /// Of what has been committed: the newest call, line or event.
-    private(set) var newestID: Int64
+    private(set) var lastID: Int64
     private var lastRolloutRow: Int64
     var eventCount: Int
 
@@ -68,9 +66,9 @@ struct BatchWriter {
                 db,
                 sql: """
                     SELECT max(ifnull((SELECT max(id) FROM call), 0), ifnull((SELECT max(id) FROM log), 0),
-                      ifnull((SELECT max(seq) FROM event), 0))
+                      ifnull((SELECT max(seq) FROM event), 0),
+                      ifnull((SELECT value FROM meta WHERE key = 'last_id'), 0))
                     """) ?? 0
-        newestID = lastID
         lastRolloutRow = try Int64.fetchOne(db, sql: "SELECT max(id) FROM rollout") ?? 0
         eventCount = try Int.fetchOne(db, sql: "SELECT count(*) FROM event") ?? 0
         try db.execute(
@@ -106,21 +104,9 @@ struct BatchWriter {
             lastRolloutRow = firstRow
             throw error
         }
-        newestID = max(newestID, newest(of: zip(batch, outcomes)))
         let states = takeOver()
         return CommittedBatch(
             outcomes: outcomes, states: states, events: staged.events, deleted: staged.deleted)
-    }
-
-    private func newest(of batch: Zip2Sequence<[StoreRecord], [RecordOutcome]>) -> Int64 {
-        var newest = staged.events.last?.sequence ?? 0
-        for case (let record, .stored(let receipt)) in batch {
-            switch record {
-            case .call, .log: newest = max(newest, receipt.id)
-            case .amendment, .registration, .deletion: break
-            }
-        }
-        return newest
     }
 
     private mutating func apply(_ record: StoreRecord, _ db: Database) throws -> RecordOutcome {

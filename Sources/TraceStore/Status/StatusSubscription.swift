@@ -97,12 +97,16 @@ package struct StatusSubscription: AsyncSequence, Sendable {
             case .events(let events):
                 if events.isEmpty { await subscription.feed.wait(after: cursor) } else { tell(events) }
             case .behind:
+                let newest = subscription.feed.newest
                 guard let events = try await subscription.store.events(after: cursor, limit: Self.pageSize) else {
                     page = [.reset]
                     try await beginCurrent()
                     return true
                 }
-                if events.isEmpty {
+                if events.isEmpty, let newest, newest > cursor {
+                    // All that came until then has been deleted.
+                    phase = .live(cursor: newest)
+                } else if events.isEmpty {
                     // The store has nothing newer: memory begins here.
                     _ = subscription.feed.begin(at: cursor)
                     await subscription.feed.wait(after: cursor)

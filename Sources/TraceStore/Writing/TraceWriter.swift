@@ -1,5 +1,6 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
+package import CoreMetrics
 import Dispatch
 import Foundation
 package import Logging
@@ -52,16 +53,19 @@ package final class TraceWriter: Sendable {
     private let limits: Limits
     private let publish: @Sendable (CommittedBatch) -> Void
     private let logger: Logger
+    private let metrics: WriterMetrics
     private let state = Mutex(State())
     private let bell = DispatchSemaphore(value: 0)
 
     /// Starts the thread, which holds the writer until ``finish()``.
     package init(
-        store: any TraceStore, limits: Limits, logger: Logger, publish: @escaping @Sendable (CommittedBatch) -> Void
+        store: any TraceStore, limits: Limits, logger: Logger,
+        metrics: any MetricsFactory = NOOPMetricsHandler.instance, publish: @escaping @Sendable (CommittedBatch) -> Void
     ) {
         self.store = store
         self.limits = limits
         self.logger = logger
+        self.metrics = WriterMetrics(metrics)
         self.publish = publish
         let thread = Thread { self.run() }
         thread.name = "rollcall-store"
@@ -69,6 +73,9 @@ package final class TraceWriter: Sendable {
     }
 
     package var health: StoreHealth { state.withLock { $0.health } }
+
+    /// Records, and their bytes, that are reserved, waiting or being committed.
+    package var held: (records: Int, bytes: Int) { state.withLock { ($0.heldRecords, $0.heldBytes) } }
 
     // MARK: Room
 
@@ -84,7 +91,11 @@ package final class TraceWriter: Sendable {
             state.heldBytes += bytes
             return true
         }
-        return granted ? Reservation(writer: self, bytes: bytes) : nil
+        guard granted else {
+            metrics.refused()
+            return nil
+        }
+        return Reservation(writer: self, bytes: bytes)
     }
 
     func grow(by bytes: Int) -> Bool {
@@ -214,10 +225,14 @@ package final class TraceWriter: Sendable {
 
     private func commit(_ jobs: ArraySlice<Job>, rest queue: inout ArraySlice<Job>) {
         do throws(StoreError) {
-            let committed = try store.apply(jobs.map(\.record))
+            let records = jobs.map(\.record)
+            let start = ContinuousClock.now
+            let committed = try store.apply(records)
+            metrics.committed(records, in: ContinuousClock.now - start)
             publish(committed)
             for (job, outcome) in zip(jobs, committed.outcomes) { complete(job, .success(outcome)) }
         } catch {
+            metrics.failed()
             guard error.reason == .refused else { return failAll(jobs, &queue, error) }
             guard jobs.count > 1 else {
                 for job in jobs { complete(job, .failure(error)) }

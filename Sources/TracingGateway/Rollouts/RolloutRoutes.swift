@@ -44,7 +44,7 @@ struct RolloutRoutes {
     // MARK: Deletion
 
     @Sendable private func delete(_ request: Request, _ context: GatewayContext) async throws -> Response {
-        let id = try rolloutID(context)
+        let id = try rolloutID(request)
         let rollout = RolloutKey(account: context.account, rolloutID: id)
         guard try await ledger.delete([Deletion(rollout)]) == 1 else { throw unknown(id) }
         return Response(json: JSONValue.object(["rollout_id": .string(id), "deleted": true]).serialized())
@@ -69,9 +69,9 @@ struct RolloutRoutes {
         return Response(json: JSONValue.object(["deleted": .number(JSONNumber(count))]).serialized())
     }
 
-    private func rolloutID(_ context: GatewayContext) throws -> String {
-        let raw = context.parameters.getCatchAll().joined(separator: "/")
-        guard let id = raw.removingPercentEncoding else {
+    /// From the path as it came: the router leaves out empty segments, and so takes one id for another.
+    private func rolloutID(_ request: Request) throws -> String {
+        guard let id = request.uri.path.dropFirst("/v1/rollouts/".count).removingPercentEncoding else {
             throw Problem(
                 .badRequest, "the path's rollout id is not percent-encoded UTF-8; encode it again",
                 parameter: "rollout_id")
@@ -86,7 +86,7 @@ struct RolloutRoutes {
     // MARK: The page
 
     @Sendable private func page(_ request: Request, _ context: GatewayContext) async throws -> Response {
-        let id = try rolloutID(context)
+        let id = try rolloutID(request)
         guard let page = try await ledger.page(of: RolloutKey(account: context.account, rolloutID: id)) else {
             throw unknown(id)
         }

@@ -1,5 +1,6 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
+import CoreMetrics
 import HTTPTypes
 import Hummingbird
 import HummingbirdCore
@@ -13,6 +14,7 @@ struct RequestFrame: RouterMiddleware {
 
     let keys: KeyRing
     let logger: Logger
+    let metrics: any MetricsFactory
 
     /// Routes that need no key, so that probes work.
     private static let open: Set<String> = ["/health", "/ready"]
@@ -39,11 +41,21 @@ struct RequestFrame: RouterMiddleware {
             }
             response = Response(problem)
         }
+        Counter(
+            label: "rollcall_http_requests_total",
+            dimensions: [("method", Self.method(request)), ("status", "\(response.status.code)")],
+            factory: metrics
+        ).increment()
         if let field = RequestID.field { response.headers[field] = context.requestID.description }
         logger.debug(
             "\(request.method.rawValue) \(request.uri.path) \(response.status.code)",
             metadata: ["request": "\(context.requestID)"])
         return response
+    }
+
+    /// A client can make up as many methods as it likes.
+    private static func method(_ request: Request) -> String {
+        RouteTable.methods.contains(request.method) ? request.method.rawValue : "other"
     }
 
     private func problem(for error: any Error, _ request: Request) -> Problem {

@@ -15,6 +15,8 @@ final class ConnectionRegistry: Sendable {
 
     init(limit: Int) { self.limit = limit }
 
+    var count: Int { state.withLock { $0.channels.count } }
+
     /// Takes a new connection in; false when there are too many.
     func add(_ channel: any Channel) -> Bool {
         let isDraining: Bool? = state.withLock { state in

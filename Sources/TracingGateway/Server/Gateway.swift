@@ -6,6 +6,7 @@ package import Logging
 import ModelProxy
 package import NIOCore
 import NIOPosix
+package import PrometheusMetrics
 import ServiceLifecycle
 package import TraceStore
 
@@ -24,20 +25,24 @@ package struct Gateway: Service {
     private let ledger: TraceLedger
     private let group: any EventLoopGroup
     private let logger: Logger
+    private let metrics: PrometheusRegistry
     private let whenReady: @Sendable (Address) async -> Void
 
     /// - Parameters:
     ///   - ledger: what is recorded to; the gateway finishes it when it ends.
+    ///   - metrics: what `/metrics` shows; the ledger should tell it what happens, too.
     ///   - whenReady: called once the gateway listens.
     package init(
         _ configuration: GatewayConfiguration, ledger: TraceLedger,
         group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton, logger: Logger,
+        metrics: PrometheusRegistry = PrometheusRegistry(),
         whenReady: @escaping @Sendable (Address) async -> Void = { _ in }
     ) {
         self.configuration = configuration
         self.ledger = ledger
         self.group = group
         self.logger = logger
+        self.metrics = metrics
         self.whenReady = whenReady
     }
 
@@ -48,12 +53,14 @@ package struct Gateway: Service {
             await ledger.finish()
             throw GatewayStartError.needsKeys(configuration.host)
         }
-        let proxy = ModelProxy(configuration.proxy, ledger: ledger, group: group, logger: logger)
+        let proxy = ModelProxy(
+            configuration.proxy, ledger: ledger, group: group, logger: logger, metrics: metrics)
         let registry = ConnectionRegistry(limit: configuration.connections.connections)
         do {
             let sockets = try await ListeningSockets.bind(
                 host: configuration.host, port: configuration.port,
-                channel: GatewayChannel(responder: responder(), proxy: proxy, limits: configuration.connections),
+                channel: GatewayChannel(
+                    responder: responder(proxy, registry), proxy: proxy, limits: configuration.connections),
                 registry: registry, group: group, logger: logger)
             await serve(sockets, registry)
         } catch {
@@ -91,9 +98,9 @@ package struct Gateway: Service {
         }
     }
 
-    private func responder() -> HTTPChannelHandler.Responder {
+    private func responder(_ proxy: ModelProxy, _ connections: ConnectionRegistry) -> HTTPChannelHandler.Responder {
         let router = Router(context: GatewayContext.self)
-        router.add(middleware: RequestFrame(keys: configuration.proxy.keys, logger: logger))
+        router.add(middleware: RequestFrame(keys: configuration.proxy.keys, logger: logger, metrics: metrics))
         var table = RouteTable()
         LogRoutes(ledger: ledger, limits: configuration.routes).add(to: &table)
         StatusRoutes(ledger: ledger, limits: configuration.routes).add(to: &table)
@@ -101,6 +108,7 @@ package struct Gateway: Service {
         EventRoutes(ledger: ledger, limits: configuration.routes, logger: logger).add(to: &table)
         RolloutRoutes(ledger: ledger, limits: configuration.routes).add(to: &table)
         HealthRoutes(ledger: ledger).add(to: &table)
+        MetricsRoutes(metrics, ledger: ledger, proxy: proxy, connections: connections).add(to: &table)
         table.register(with: router)
         let responder = router.buildResponder()
         let logger = logger

@@ -26,7 +26,8 @@ struct StoreCheckCommand: AsyncParsableCommand {
             let statistics = try inspector.statistics()
             let calls = statistics.recordedCalls + statistics.failedCalls + statistics.cutCalls
             StandardStreams.print(
-                "\(statistics.path) is whole: \(statistics.rollouts) rollouts, \(calls) calls, \(statistics.lines) lines")
+                "\(statistics.path) is whole: \(statistics.rollouts) rollouts, \(calls) calls, \(statistics.lines) lines"
+            )
         }
     }
 }

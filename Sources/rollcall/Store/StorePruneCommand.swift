@@ -34,7 +34,8 @@ struct StorePruneCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Only rollouts of which nothing has come for so long: 30d, 12h, 90m or 45s; alone, of all.", valueName: "time"))
+            "Only rollouts of which nothing has come for so long: 30d, 12h, 90m or 45s; alone, of all.",
+            valueName: "time"))
     var retain: String?
 
     @Option(help: ArgumentHelp("Whose rollouts, without --gateway.", valueName: "name"))
@@ -85,7 +86,8 @@ struct StorePruneCommand: AsyncParsableCommand {
             throw StoreError(.unusable, "there is no \(path); name the store with --store sqlite:PATH")
         }
         let ledger = TraceLedger(
-            store: try SQLiteTraceStore(path: path), logger: Logger(label: "rollcall.store") { _ in SwiftLogNoOpLogHandler() })
+            store: try SQLiteTraceStore(path: path),
+            logger: Logger(label: "rollcall.store") { _ in SwiftLogNoOpLogHandler() })
         let result: Result<Int, any Error>
         do {
             result = .success(

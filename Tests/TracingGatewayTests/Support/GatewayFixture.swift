@@ -4,6 +4,7 @@ import EvalProtocol
 import Foundation
 import Logging
 import ModelProxy
+import PrometheusMetrics
 import SQLiteTraceStore
 import ServiceLifecycle
 import Synchronization
@@ -30,8 +31,10 @@ struct GatewayFixture: Sendable {
         defer { try? FileManager.default.removeItem(at: folder) }
         var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         logger.logLevel = .critical
+        let metrics = PrometheusRegistry()
         let ledger = TraceLedger(
-            store: try SQLiteTraceStore(path: folder.appending(path: "traces.sqlite").path), logger: logger)
+            store: try SQLiteTraceStore(path: folder.appending(path: "traces.sqlite").path), logger: logger,
+            metrics: metrics)
         var configuration = GatewayConfiguration(
             proxy: ProxyConfiguration(keys: keys, upstreams: try UpstreamRules(upstream: upstream)))
         configuration.host = host
@@ -39,7 +42,7 @@ struct GatewayFixture: Sendable {
         configuration.grace = .seconds(5)
         configure(&configuration)
         let (ready, whenReady) = AsyncStream.makeStream(of: Gateway.Address.self, bufferingPolicy: .bufferingNewest(1))
-        let gateway = Gateway(configuration, ledger: ledger, logger: logger) { whenReady.yield($0) }
+        let gateway = Gateway(configuration, ledger: ledger, logger: logger, metrics: metrics) { whenReady.yield($0) }
         let services = ServiceGroup(
             configuration: .init(
                 services: [.init(service: gateway, successTerminationBehavior: .gracefullyShutdownGroup)],

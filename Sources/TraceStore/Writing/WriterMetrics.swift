@@ -1,0 +1,76 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import CoreMetrics
+import EvalProtocol
+
+/// What the writer tells of the records it commits.
+struct WriterMetrics: Sendable {
+    private let commits: Counter
+    private let failedCommits: Counter
+    private let commitTime: Timer
+    private let batch: Recorder
+    private let calls: [CallRecord.State: Counter]
+    private let callTime: Timer
+    private let firstByteTime: Timer
+    private let promptTokens: Counter
+    private let completionTokens: Counter
+    private let lines: Counter
+    private let refusals: Counter
+    private let factory: any MetricsFactory
+
+    init(_ factory: any MetricsFactory) {
+        func counter(_ label: String, _ dimensions: [(String, String)] = []) -> Counter {
+            Counter(label: label, dimensions: dimensions, factory: factory)
+        }
+        self.factory = factory
+        commits = counter("rollcall_commits_total", [("result", "committed")])
+        failedCommits = counter("rollcall_commits_total", [("result", "failed")])
+        commitTime = Timer(label: "rollcall_commit_seconds", dimensions: [], factory: factory)
+        batch = Recorder(label: "rollcall_commit_records", dimensions: [], aggregate: true, factory: factory)
+        calls = [
+            .recorded: counter("rollcall_calls_total", [("state", "recorded")]),
+            .failed: counter("rollcall_calls_total", [("state", "failed")]),
+            .cut: counter("rollcall_calls_total", [("state", "cut")]),
+        ]
+        callTime = Timer(label: "rollcall_call_seconds", dimensions: [], factory: factory)
+        firstByteTime = Timer(label: "rollcall_call_first_byte_seconds", dimensions: [], factory: factory)
+        promptTokens = counter("rollcall_tokens_total", [("kind", "prompt")])
+        completionTokens = counter("rollcall_tokens_total", [("kind", "completion")])
+        lines = counter("rollcall_log_lines_total")
+        refusals = counter("rollcall_records_refused_total")
+    }
+
+    /// A record found no room, or a store that takes none.
+    func refused() { refusals.increment() }
+
+    func committed(_ records: some Collection<StoreRecord>, in duration: Duration) {
+        commits.increment()
+        commitTime.recordNanoseconds(Int64(duration / .nanoseconds(1)))
+        batch.record(records.count)
+        for record in records {
+            switch record {
+            case .call(let call): count(call)
+            case .log(let log):
+                lines.increment()
+                guard let code = log.code else { continue }
+                Counter(
+                    label: "rollcall_statuses_total", dimensions: [("code", "\(code.rawValue)")], factory: factory
+                ).increment()
+            case .amendment, .registration, .deletion: break
+            }
+        }
+    }
+
+    func failed() { failedCommits.increment() }
+
+    private func count(_ call: CallRecord) {
+        calls[call.state]?.increment()
+        guard call.state == .recorded else { return }
+        callTime.recordNanoseconds(call.microsecondsToEnd * 1000)
+        if let first = call.microsecondsToFirstByte { firstByteTime.recordNanoseconds(first * 1000) }
+        if let usage = call.usage {
+            promptTokens.increment(by: max(0, usage.promptTokens))
+            completionTokens.increment(by: max(0, usage.completionTokens))
+        }
+    }
+}
