@@ -62,6 +62,14 @@ struct DiskFaults: Sendable {
         return variables
     }
 
+    /// Cuts what a kill has left of an entry at the record's end, so that another gateway can go on with it.
+    func endRecord() throws {
+        let length = try DiskRecord(record).entries.last?.payload.upperBound ?? 0
+        let handle = try FileHandle(forWritingTo: record)
+        try handle.truncate(atOffset: UInt64(length))
+        try handle.close()
+    }
+
     /// How much has been recorded: what is acknowledged now must be found after any failure later than this.
     var position: Int {
         var status = stat()

@@ -63,7 +63,7 @@ import WireJSON
             try Disk.Files(of: Self.seen(faults.store, by: gateway)).write(to: store)
             gateway.signal(SIGKILL)
             let found = await ledger.faults(in: store, at: 0)
-            #expect(found.isEmpty, "\(found.count): \(found.prefix(3))")
+            #expect(found.count == 0, "\(found.prefix(3))")
             await upstream.stop()
         }
     }
