@@ -2,6 +2,7 @@
 
 import Foundation
 import GRDB
+package import Logging
 package import TraceStore
 
 #if canImport(Glibc)
@@ -21,13 +22,18 @@ package final class SQLiteTraceStore: TraceStore {
     /// Opens the file, or makes it. Throws `unusable` with a sentence when another gateway has it, when its schema is
     /// newer than this program, or when it cannot be opened at all.
     ///
-    /// - Parameter now: Microseconds since 1970.
-    package init(path: String, now: @escaping @Sendable () -> Int64 = SQLiteTraceStore.now) throws(StoreError) {
+    /// - Parameters:
+    ///   - logger: is told when the disk fails in a way that no call has to wait for.
+    ///   - now: Microseconds since 1970.
+    package init(
+        path: String, logger: Logger = Logger(label: "rollcall.store") { _ in SwiftLogNoOpLogHandler() },
+        now: @escaping @Sendable () -> Int64 = SQLiteTraceStore.now
+    ) throws(StoreError) {
         let path = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
         lock = try StoreLock(besides: path)
         self.path = path
         do {
-            file = try StoreFile(path: path, now: now)
+            file = try StoreFile(path: path, logger: logger, now: now)
             hashSeed = file.hashSeed
         } catch {
             let reason = StoreError(error, path: path)

@@ -44,7 +44,7 @@ struct GatewayCommand: AsyncParsableCommand {
         let logger = settings.logger()
         ProcessLimits.raiseOpenFiles()
         ProcessLimits.failBeyondFileSize()
-        let store = try SQLiteTraceStore(path: settings.storePath)
+        let store = try SQLiteTraceStore(path: settings.storePath, logger: logger)
         let metrics = PrometheusRegistry()
         let announcement = GatewayAnnouncement(hasKeys: !settings.configuration.proxy.keys.isOpen)
         let gateway = Gateway(

@@ -44,9 +44,10 @@ import Testing
     func checkpoint() async throws {
         var random = SeededGenerator.printingSeed()
         let failures = try await Self.expectingNoLoss(words: 0...6000, burst: .seconds(2), using: &random) {
-            faults, _ in
+            faults, gateway in
             try faults.fail(.sync, on: .database, count: 1, error: EIO)
             try await eventually("sync of the database") { try faults.failures() == 1 }
+            try await eventually("line that says so") { gateway.errors.contains("traces.sqlite failed") }
             // Long enough for the log to begin anew when it may.
             try await Task.sleep(for: .seconds(5))
             return try faults.failures()

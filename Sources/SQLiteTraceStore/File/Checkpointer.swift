@@ -2,6 +2,7 @@
 
 import GRDB
 import GRDBSQLite
+import Logging
 import Synchronization
 import TraceStore
 
@@ -38,10 +39,14 @@ final class Checkpointer: Sendable {
     private static let forcedRestartFrames = 32 << 10
     private static let fewFrames = 512
 
+    private let path: String
+    private let logger: Logger
     private let queue: DatabaseQueue
     private let state = Mutex(State())
 
-    init(path: String) throws {
+    init(path: String, logger: Logger) throws {
+        self.path = path
+        self.logger = logger
         var configuration = Configuration()
         configuration.label = "rollcall.checkpoints"
         configuration.busyMode = .timeout(1)
@@ -107,7 +112,16 @@ final class Checkpointer: Sendable {
             where [.SQLITE_BUSY, .SQLITE_LOCKED, .SQLITE_FULL].contains(error.resultCode)
         {
         } catch {
-            state.withLock { $0.mustMoveAll = true }
+            let isFirst = state.withLock { state in
+                defer { state.mustMoveAll = true }
+                return !state.mustMoveAll
+            }
+            guard isFirst else { return }
+            logger.error(
+                """
+                The disk of \(path) failed (\((error as? DatabaseError)?.message ?? "\(error)")). Nothing is lost: all that \
+                the log beside it holds is written once more. Look at the disk
+                """)
         }
     }
 

@@ -1,6 +1,7 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
 import GRDB
+import Logging
 import Synchronization
 import TraceStore
 
@@ -15,10 +16,10 @@ final class StoreFile: Sendable {
     private let writer: Mutex<BatchWriter>
 
     /// Opens the file, or makes it, and moves into it what its log still holds, where nobody is in the way.
-    init(path: String, now: @escaping @Sendable () -> Int64) throws {
+    init(path: String, logger: Logger, now: @escaping @Sendable () -> Int64) throws {
         try LeftLog.bringToDisk(path)
         pool = try DatabasePool(path: path, configuration: Self.configuration)
-        checkpointer = try Checkpointer(path: path)
+        checkpointer = try Checkpointer(path: path, logger: logger)
         let checkpointer = checkpointer
         let writer = try pool.writeWithoutTransaction { db in
             try Self.makeDurable(db, path: path)
