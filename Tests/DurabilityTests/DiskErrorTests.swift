@@ -70,6 +70,7 @@ import Testing
                     "gateway",
                     ["--port", "0", "--store", "sqlite:\(faults.store.path)", "--upstream", upstream.url + "/v1"],
                     variables: faults.variables())
+                defer { gateway.end() }
                 _ = try await gateway.ready()
                 try whenReady()
                 let load = Load(gateway: gateway, ledger: ledger, words: 0...1500) { faults.position }
@@ -129,6 +130,7 @@ import Testing
                 "gateway",
                 ["--port", "0", "--store", "sqlite:\(faults.store.path)", "--upstream", upstream.url + "/v1"],
                 variables: faults.variables())
+            defer { gateway.end() }
             _ = try await gateway.ready()
             let ledger = Ledger()
             let load = Task {

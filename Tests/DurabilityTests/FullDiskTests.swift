@@ -26,6 +26,7 @@ import WireJSON
             let upstream = try await ScriptedHTTPServer.start { Load.answer($0) }
             let faults = try await DiskFaults(store: folder.appending(path: "disk/traces.sqlite"))
             let gateway = try Self.gateway(shortage, faults, upstream.url)
+            defer { gateway.end() }
             _ = try await gateway.ready()
             let ledger = Ledger()
             let load = Load(gateway: gateway, ledger: ledger, words: 0...3000) { 0 }

@@ -79,6 +79,7 @@ import Testing
         let gateway = try RollcallProcess(
             "gateway", ["--port", "0", "--store", "sqlite:\(faults.store.path)", "--upstream", upstream + "/v1"],
             variables: faults.variables(dropsSyncs: dropsSyncs))
+        defer { gateway.end() }
         _ = try await gateway.ready()
         let load = Load(gateway: gateway, ledger: ledger) { faults.position }
         let (seed, count) = (random.next(), ledger.count + Int.random(in: 40...300, using: &random))

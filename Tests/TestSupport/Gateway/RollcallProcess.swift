@@ -60,7 +60,10 @@ package final class RollcallProcess: Sendable {
         }
     }
 
-    deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
+    deinit { end() }
+
+    /// Ends it, should it still run: for tests that fail while tasks of theirs hold it.
+    package func end() { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
 
     package var identifier: Int32 { process.processIdentifier }
 
