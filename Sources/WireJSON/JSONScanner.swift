@@ -107,6 +107,7 @@ struct JSONScanner {
             let block = raw.loadUnaligned(fromByteOffset: position, as: SIMD32<Int8>.self)
             // Bytes above 0x7F are negative here, and so below the space, too.
             let found = (block .== quote) .| (block .== backslash) .| (block .< space)
+            // A mask of 32 lanes is 32 bytes, each all ones or zero, and the same as four words.
             let words = unsafeBitCast(found, to: SIMD4<UInt64>.self)
             if (words[0] | words[1]) | (words[2] | words[3]) != 0 { break }
             position &+= 32

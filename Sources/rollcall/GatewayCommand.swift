@@ -25,18 +25,7 @@ struct GatewayCommand: AsyncParsableCommand {
     @OptionGroup var options: GatewayOptions
 
     func run() async throws {
-        do {
-            try await serve()
-        } catch let error as GatewaySettingError {
-            StandardStreams.note("rollcall gateway: \(error.description)\n")
-            throw ExitCode.validationFailure
-        } catch let error as StoreError {
-            StandardStreams.note("rollcall gateway: \(error.description)\n")
-            throw ExitCode.failure
-        } catch let error as GatewayStartError {
-            StandardStreams.note("rollcall gateway: \(error.description)\n")
-            throw ExitCode.failure
-        }
+        try await CommandFailure.reporting("gateway", serve)
     }
 
     private func serve() async throws {

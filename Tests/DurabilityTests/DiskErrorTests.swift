@@ -23,10 +23,9 @@ import Testing
                         operation, on: file, skip: .random(in: 0...(file == .database ? 3 : 40), using: &choices),
                         count: [1, 3, 30].randomElement(using: &choices) ?? 1,
                         error: operation == .sync || Bool.random(using: &choices) ? EIO : ENOSPC)
-                    let deadline = ContinuousClock.now + .milliseconds(2500)
-                    while try faults.failures() == 0, ContinuousClock.now < deadline {
-                        try await Task.sleep(for: .milliseconds(5))
-                    }
+                    // Some files are written seldom: a fault that nothing meets is over after a while.
+                    try? await eventually("failure", within: .milliseconds(2500)) { try faults.failures() > 0 }
+                    // How long a fault lasts is part of it.
                     try await Task.sleep(for: .milliseconds(.random(in: 0...300, using: &choices)))
                     failures += try faults.failures()
                     try faults.stopFailing()
@@ -48,8 +47,11 @@ import Testing
             try faults.fail(.sync, on: .database, count: 1, error: EIO)
             try await eventually("sync of the database") { try faults.failures() == 1 }
             try await eventually("line that says so") { gateway.errors.contains("traces.sqlite failed") }
-            // Long enough for the log to begin anew when it may.
-            try await Task.sleep(for: .seconds(5))
+            // Twice: what is in the log then has come after all of what the failed sync was for.
+            for _ in 0..<2 {
+                let head = try faults.logHead()
+                try await eventually("log that begins anew") { try faults.logHead() != head }
+            }
             return try faults.failures()
         }
         #expect(failures == 1)
@@ -66,10 +68,7 @@ import Testing
             func load(
                 _ prefix: String, whenReady: () throws -> Void = {}, until isEnough: @Sendable () throws -> Bool
             ) async throws {
-                let gateway = try RollcallProcess(
-                    "gateway",
-                    ["--port", "0", "--store", "sqlite:\(faults.store.path)", "--upstream", upstream.url + "/v1"],
-                    variables: faults.variables())
+                let gateway = try faults.gateway(upstream: upstream.url)
                 defer { gateway.end() }
                 _ = try await gateway.ready()
                 try whenReady()
@@ -126,10 +125,7 @@ import Testing
         return try await withScratch { folder in
             let upstream = try await ScriptedHTTPServer.start { Load.answer($0) }
             let faults = try await DiskFaults(store: folder.appending(path: "traces.sqlite"))
-            let gateway = try RollcallProcess(
-                "gateway",
-                ["--port", "0", "--store", "sqlite:\(faults.store.path)", "--upstream", upstream.url + "/v1"],
-                variables: faults.variables())
+            let gateway = try faults.gateway(upstream: upstream.url)
             defer { gateway.end() }
             _ = try await gateway.ready()
             let ledger = Ledger()
@@ -139,6 +135,7 @@ import Testing
                         await Load(gateway: gateway, ledger: ledger, words: words) { faults.position }
                             .run("b\(burst)", clients: 8, seed: seed &+ UInt64(burst))
                     }
+                    // The shape of the load, not a wait for something.
                     try? await Task.sleep(for: duration)
                     clients.cancel()
                     await clients.value
@@ -146,6 +143,7 @@ import Testing
                     do { try await Task.sleep(for: .milliseconds(burst % 2 == 0 ? 1200 : 1)) } catch { return }
                 }
             }
+            defer { load.cancel() }
             let failures = try await body(faults, gateway)
             gateway.signal(SIGKILL)
             load.cancel()

@@ -52,14 +52,27 @@ struct DiskFaults: Sendable {
         try? FileManager.default.removeItem(at: record)
     }
 
-    /// What a gateway is to be started with.
-    func variables(dropsSyncs: Bool = false) -> [String: String] {
+    /// A gateway on the store, with this between it and its disk.
+    func gateway(upstream: String, dropsSyncs: Bool = false) throws -> RollcallProcess {
+        try RollcallProcess(
+            "gateway", ["--port", "0", "--store", "sqlite:\(store.path)", "--upstream", upstream + "/v1"],
+            variables: variables(dropsSyncs: dropsSyncs))
+    }
+
+    private func variables(dropsSyncs: Bool) -> [String: String] {
         var variables = [
             "LD_PRELOAD": library.path, "DISKFAULTS_PATH": store.path, "DISKFAULTS_LOG": record.path,
             "DISKFAULTS_CONTROL": control.path,
         ]
         if dropsSyncs { variables["DISKFAULTS_DROP_SYNCS"] = "1" }
         return variables
+    }
+
+    /// What the write-ahead log's head holds; another each time the log begins anew.
+    func logHead() throws -> Data {
+        let handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: store.path + File.log.suffix))
+        defer { try? handle.close() }
+        return try handle.read(upToCount: 32) ?? Data()
     }
 
     /// Cuts what a kill has left of an entry at the record's end, so that another gateway can go on with it.

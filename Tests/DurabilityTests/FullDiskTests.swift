@@ -73,20 +73,20 @@ import WireJSON
         _ shortage: Shortage, _ faults: DiskFaults, _ upstream: String
     ) throws -> RollcallProcess {
         let folder = faults.store.deletingLastPathComponent()
-        let launcher: [String] =
-            switch shortage {
-            case .error: []
-            case .fileSystem:
-                [
-                    "unshare", "-m", "sh", "-c",
-                    "mount -t tmpfs -o size=24m tmpfs \(folder.path) && head -c 20000000 /dev/zero "
-                        + "> \(folder.path)/ballast && exec \"$@\"", "sh",
-                ]
-            case .fileSize: ["sh", "-c", "ulimit -S -f 4000 && exec \"$@\"", "sh"]
-            }
+        let launcher: [String]
+        switch shortage {
+        case .error: return try faults.gateway(upstream: upstream)
+        case .fileSystem:
+            launcher = [
+                "unshare", "-m", "sh", "-c",
+                "mount -t tmpfs -o size=24m tmpfs \(folder.path) && head -c 20000000 /dev/zero "
+                    + "> \(folder.path)/ballast && exec \"$@\"", "sh",
+            ]
+        case .fileSize: launcher = ["sh", "-c", "ulimit -S -f 4000 && exec \"$@\"", "sh"]
+        }
         return try RollcallProcess(
             "gateway", ["--port", "0", "--store", "sqlite:\(faults.store.path)", "--upstream", upstream + "/v1"],
-            variables: shortage == .error ? faults.variables() : [:], launcher: launcher)
+            launcher: launcher)
     }
 
     private static func end(_ shortage: Shortage, _ faults: DiskFaults, _ gateway: RollcallProcess) async throws {
@@ -100,7 +100,7 @@ import WireJSON
         }
     }
 
-    /// The store's path through the gateway's own view of the file systems.
+    /// The store's path through the gateway's own view of the file systems, which Linux shows under /proc.
     private static func seen(_ store: URL, by gateway: RollcallProcess) -> URL {
         URL(fileURLWithPath: "/proc/\(gateway.identifier)/root\(store.path)")
     }

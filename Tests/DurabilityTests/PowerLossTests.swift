@@ -76,9 +76,7 @@ import Testing
         _ faults: DiskFaults, _ upstream: String, _ ledger: Ledger, _ prefix: String, _ dropsSyncs: Bool,
         using random: inout SeededGenerator
     ) async throws {
-        let gateway = try RollcallProcess(
-            "gateway", ["--port", "0", "--store", "sqlite:\(faults.store.path)", "--upstream", upstream + "/v1"],
-            variables: faults.variables(dropsSyncs: dropsSyncs))
+        let gateway = try faults.gateway(upstream: upstream, dropsSyncs: dropsSyncs)
         defer { gateway.end() }
         _ = try await gateway.ready()
         let load = Load(gateway: gateway, ledger: ledger) { faults.position }

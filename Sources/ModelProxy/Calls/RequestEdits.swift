@@ -81,6 +81,7 @@ package enum RequestEdits {
                 let weights = (second .== w) .& (sixth .== h)
                 let others = ((second .== c) .| (second .== l)) .& (sixth .== r)
                 let found = nulls .| ((first .== quote) .& (weights .| others))
+                // A mask of 16 lanes is 16 bytes, each all ones or zero, and the same as two words.
                 let words = unsafeBitCast(found, to: SIMD2<UInt64>.self)
                 if words[0] | words[1] != 0, holdsEditable(bytes, index..<index + 16, range.upperBound) { return true }
                 index += 16

@@ -77,7 +77,7 @@ final class Checkpointer: Sendable {
                 moving(db) {
                     let result = try db.checkpoint(.passive)
                     try Self.sync(db)
-                    return result
+                    state.withLock { $0.checkpointed(result) }
                 }
                 state.withLock { $0.isRunning = false }
             }
@@ -93,21 +93,16 @@ final class Checkpointer: Sendable {
         guard !state.withLock({ $0.isRunning }) else { return }
         // Readers are short; a commit must not wait long for one that is not.
         try? db.execute(sql: "PRAGMA busy_timeout = 20")
-        moving(db) { try db.checkpoint(.restart) }
+        moving(db) { _ = try db.checkpoint(.restart) }
         try? db.execute(sql: "PRAGMA busy_timeout = 5000")
     }
 
     /// Runs a checkpoint that ends with a sync. A full disk and a reader in the way come to an end by themselves.
-    private func moving(
-        _ db: Database, _ checkpoint: () throws -> (walFrameCount: Int, checkpointedFrameCount: Int)
-    ) {
+    private func moving(_ db: Database, _ checkpoint: () throws -> Void) {
         do {
             if mustKeepLog { try db.forgetWhatWasMoved() }
-            let result = try checkpoint()
-            state.withLock { state in
-                state.mustMoveAll = false
-                state.checkpointed(result)
-            }
+            try checkpoint()
+            state.withLock { $0.mustMoveAll = false }
         } catch let error as DatabaseError
             where [.SQLITE_BUSY, .SQLITE_LOCKED, .SQLITE_FULL].contains(error.resultCode)
         {

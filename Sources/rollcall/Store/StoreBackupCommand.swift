@@ -16,7 +16,7 @@ struct StoreBackupCommand: AsyncParsableCommand {
     var destination: String
 
     func run() async throws {
-        try await StoreCommand.reporting("backup") {
+        try await CommandFailure.reporting("store backup") {
             try StoreInspector(path: try options.path()).backup(to: destination)
             let statistics = try StoreInspector(path: destination).statistics()
             StandardStreams.print(

@@ -16,7 +16,7 @@ struct StoreCheckCommand: AsyncParsableCommand {
     @OptionGroup var options: StoreOptions
 
     func run() async throws {
-        try await StoreCommand.reporting("check") {
+        try await CommandFailure.reporting("store check") {
             let inspector = try StoreInspector(path: try options.path())
             let problems = try inspector.problems()
             guard problems.isEmpty else {

@@ -2,7 +2,6 @@
 
 import ArgumentParser
 import Foundation
-import TraceStore
 
 /// `rollcall store`: looks after the file that a gateway records in.
 struct StoreCommand: ParsableCommand {
@@ -13,19 +12,6 @@ struct StoreCommand: ParsableCommand {
         subcommands: [
             StoreCheckCommand.self, StoreBackupCommand.self, StoreStatsCommand.self, StorePruneCommand.self,
         ])
-
-    /// Does what a command of the store does, and ends the program with a sentence when that fails.
-    static func reporting(_ command: String, _ body: () async throws -> Void) async throws {
-        do {
-            try await body()
-        } catch let error as StoreError {
-            StandardStreams.note("rollcall store \(command): \(error.description)\n")
-            throw ExitCode.failure
-        } catch let error as GatewaySettingError {
-            StandardStreams.note("rollcall store \(command): \(error.description)\n")
-            throw ExitCode.validationFailure
-        }
-    }
 }
 
 /// Which store.

@@ -54,7 +54,7 @@ struct StorePruneCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        try await StoreCommand.reporting("prune") {
+        try await CommandFailure.reporting("store prune") {
             let count = if let gateway { try await prune(through: gateway) } else { try await pruneFile() }
             StandardStreams.print("\(count) rollouts deleted")
         }
@@ -68,16 +68,13 @@ struct StorePruneCommand: AsyncParsableCommand {
         let variables = ProcessInfo.processInfo.environment
         let key = ["FIREWORKS_API_KEY", "EP_REMOTE_API_KEY"].compactMap { variables[$0] }.first { !$0.isEmpty }
         let client = TracingClient(gatewayURL: gateway, apiKey: key)
-        do {
+        guard rollouts.isEmpty else {
             var count = 0
             for rollout in rollouts where try await client.delete(rollout) { count += 1 }
-            guard rollouts.isEmpty else { return count }
-            return try await client.deleteRollouts(
-                experimentIDs: experiments, runIDs: runs, silentSince: silentSince)
-        } catch let error as TracingClientError {
-            StandardStreams.note("rollcall store prune: \(error)\n")
-            throw ExitCode.failure
+            return count
         }
+        return try await client.deleteRollouts(
+            experimentIDs: experiments, runIDs: runs, silentSince: silentSince)
     }
 
     private func pruneFile() async throws -> Int {

@@ -16,7 +16,7 @@ struct StoreStatsCommand: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
-        try await StoreCommand.reporting("stats") {
+        try await CommandFailure.reporting("store stats") {
             let statistics = try StoreInspector(path: try options.path()).statistics()
             StandardStreams.print(json ? Self.json(statistics).description : Self.text(statistics))
         }
