@@ -50,12 +50,17 @@ struct RolloutRoutes {
         return Response(json: JSONValue.object(["rollout_id": .string(id), "deleted": true]).serialized())
     }
 
-    /// By experiment, run or invocation, or by how long nothing has come; never all for want of a parameter.
+    /// By experiment, run or invocation, or by how long nothing has come; never more for want of a parameter, for an
+    /// empty one, or for one whose name is mistyped.
     @Sendable private func deleteMatching(_ request: Request, _ context: GatewayContext) async throws -> Response {
         let query = try QueryParameters(request)
+        try query.expectOnly(["experiment_id", "run_id", "invocation_id", "rollout_id", "silent_since"])
+        func ids(_ name: String) throws -> [String] {
+            query.all(name).isEmpty ? [] : try query.requiredList(name, "a non-empty id")
+        }
         let filter = RolloutFilter(
-            experimentIDs: query.all("experiment_id"), runIDs: query.all("run_id"),
-            invocationIDs: query.all("invocation_id"), rolloutIDs: query.all("rollout_id"))
+            experimentIDs: try ids("experiment_id"), runIDs: try ids("run_id"),
+            invocationIDs: try ids("invocation_id"), rolloutIDs: try ids("rollout_id"))
         let silentSince = try query.timestamp("silent_since")
         guard !filter.isEmpty || silentSince != nil else {
             throw Problem(

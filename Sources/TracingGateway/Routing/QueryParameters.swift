@@ -30,6 +30,12 @@ struct QueryParameters {
         text.replacing("+", with: " ").removingPercentEncoding
     }
 
+    /// Refuses parameters of other names, where one that is overlooked would do harm.
+    func expectOnly(_ names: [String]) throws(Problem) {
+        guard let other = pairs.first(where: { !names.contains($0.name) }) else { return }
+        throw .parameter(other.name, "one of \(names.joined(separator: ", "))", found: other.name)
+    }
+
     /// All values of a parameter that may be repeated.
     func all(_ name: String) -> [String] { pairs.compactMap { $0.name == name ? $0.value : nil } }
 
