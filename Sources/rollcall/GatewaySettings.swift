@@ -32,8 +32,8 @@ struct GatewaySettings {
         }
         if let grace { configuration.grace = .seconds(grace) }
         configuration.retention = try sources.value(
-            options.retain, "--retain", "ROLLCALL_RETAIN", Span.expected
-        ) { Span($0)?.duration }
+            options.retain, "--retain", "ROLLCALL_RETAIN", RetentionPeriod.expected
+        ) { RetentionPeriod($0)?.duration }
         let body = try sources.bytes(options.maximumBodyBytes, "--max-body-bytes", "ROLLCALL_MAX_BODY_BYTES")
         if let body { configuration.proxy.maximumBodyBytes = body }
         let answer = try sources.bytes(options.maximumAnswerBytes, "--max-answer-bytes", "ROLLCALL_MAX_ANSWER_BYTES")

@@ -42,8 +42,8 @@ struct StorePruneCommand: AsyncParsableCommand {
     var account = Account.default.name
 
     func validate() throws {
-        if let retain, Span(retain) == nil {
-            throw ValidationError("--retain is '\(retain)', expected \(Span.expected).")
+        if let retain, RetentionPeriod(retain) == nil {
+            throw ValidationError("--retain is '\(retain)', expected \(RetentionPeriod.expected).")
         }
         guard !(rollouts + experiments + runs).isEmpty || retain != nil else {
             throw ValidationError("Say what is to be deleted: --rollout, --experiment, --run or --retain.")
@@ -61,7 +61,7 @@ struct StorePruneCommand: AsyncParsableCommand {
     }
 
     private var silentSince: Date? {
-        retain.flatMap { Span($0) }.map { Date(timeIntervalSinceNow: -Double($0.seconds)) }
+        retain.flatMap { RetentionPeriod($0) }.map { Date(timeIntervalSinceNow: -Double($0.seconds)) }
     }
 
     private func prune(through gateway: String) async throws -> Int {

@@ -1,7 +1,7 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
-/// A time such as `30d`, `12h`, `90m` or `45s`.
-struct Span {
+/// How long rollouts are kept after the last that came of them: `30d`, `12h`, `90m` or `45s`.
+struct RetentionPeriod {
     static let expected = "a time such as 30d, 12h, 90m or 45s"
 
     let seconds: Int
