@@ -15,6 +15,9 @@ extension RolloutEnvironment {
         /// How many ended executions are remembered, to answer a repeated `/init`.
         public var maximumReceipts = 10_000
 
+        /// Within this time the gateway hears of each accepted rollout again, or ends it as UNAVAILABLE: this process or
+        /// its machine is gone then. Gateways that know no leases are not told. `nil`: no such promise.
+        public var lease: Duration? = .seconds(15)
         /// How long RUNNING may take to reach the gateway before `/init` is answered 503.
         public var runningTimeout: Duration = .seconds(3)
         /// How long a cancelled agent has to return before its end is reported without it.

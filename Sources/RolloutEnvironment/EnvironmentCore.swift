@@ -3,6 +3,7 @@
 import AsyncHTTPClient
 import EvalProtocol
 import Logging
+import NIOCore
 import RolloutTracing
 import WireJSON
 
@@ -13,6 +14,7 @@ final class EnvironmentCore: Sendable {
     let registry: RolloutRegistry
     let delivery: LogDelivery
     private let reporter: DeliveryReporter
+    private let leases: LeaseKeeper?
     private let client: HTTPClient
     private let acceptedKeys: AcceptedKeys
 
@@ -29,7 +31,14 @@ final class EnvironmentCore: Sendable {
         tracing.gatewayURL = configuration.gatewayURL ?? tracing.gatewayURL
         tracing.apiKey = configuration.gatewayAPIKey ?? tracing.apiKey
         delivery = LogDelivery(tracing, logger: configuration.logger)
-        reporter = DeliveryReporter(delivery: delivery)
+        reporter = DeliveryReporter(delivery: delivery, lease: configuration.lease)
+        leases = configuration.lease.map { [registry, delivery] lease in
+            LeaseKeeper(lease: lease, loop: HTTPClient.defaultEventLoopGroup.next()) {
+                registry.contexts
+            } renew: {
+                delivery.renewLeases($0, lease: lease)
+            }
+        }
         acceptedKeys = AcceptedKeys(configuration.acceptedAPIKeys)
         delivery.onAnswer { [registry] line in registry.heed(line) }
     }
@@ -137,6 +146,7 @@ final class EnvironmentCore: Sendable {
             transport: HTTPModelTransport(client: client, timeout: configuration.model.timeout), secrets: secrets)
         let stopped = FailureReason.environmentStopped.status("The environment was stopped.")
         guard let ended = registry.begin(run, stopped: stopped) else {
+            leases?.start()
             configuration.logger.info("accepted rollout \(key.rolloutID)", metadata: ["attempt": "\(key.attempt)"])
             return .accepted(key, joined: false)
         }

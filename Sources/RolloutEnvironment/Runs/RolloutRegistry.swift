@@ -1,6 +1,7 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
 import EvalProtocol
+import RolloutTracing
 import Synchronization
 
 /// The environment's executions: the state machine under a lock, and their tasks.
@@ -35,6 +36,9 @@ package final class RolloutRegistry: Sendable {
                 isDraining: state.machine.isDraining)
         }
     }
+
+    /// Of the executions that run or wait for a place.
+    var contexts: [RolloutContext] { state.withLock { $0.runs.values.map(\.context) } }
 
     func status(of rolloutID: String) -> (attempt: AttemptID, status: Status)? {
         state.withLock { $0.machine.status(of: rolloutID) }

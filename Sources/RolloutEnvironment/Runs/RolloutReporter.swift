@@ -27,6 +27,8 @@ package protocol RolloutReporter: Sendable {
 /// Reports through a ``LogDelivery``.
 struct DeliveryReporter: RolloutReporter {
     let delivery: LogDelivery
+    /// What a RUNNING line promises.
+    let lease: Duration?
 
     var isOverloaded: Bool { delivery.isOverloaded }
 
@@ -35,7 +37,8 @@ struct DeliveryReporter: RolloutReporter {
     func deliver(
         _ status: Status, for context: RolloutContext, message: String, within limit: Duration
     ) async -> DeliveryResult {
-        await delivery.deliver(status, for: context, message: message, within: limit)
+        let extras = status.code == .running ? lease.map(LogDelivery.extras(lease:)) : nil
+        return await delivery.deliver(status, for: context, message: message, extras: extras ?? [:], within: limit)
     }
 
     func report(_ status: Status, for context: RolloutContext, message: String, extras: JSONObject) {

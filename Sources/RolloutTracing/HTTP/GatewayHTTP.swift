@@ -61,6 +61,25 @@ package struct GatewayHTTP: Sendable {
             code: Int(response.status.code), headers: response.headers, body: Array(buffer.readableBytesView))
     }
 
+    /// The same for those who must not depend on the threads of tasks: nothing here runs on them.
+    func send(
+        _ method: HTTPMethod, _ url: String, apiKey: String?, body: [UInt8], timeout: Duration, maximumBytes: Int
+    ) -> EventLoopFuture<Answer> {
+        do {
+            let headers = Self.request(method, url, apiKey: apiKey, body: body).headers
+            let request = try HTTPClient.Request(url: url, method: method, headers: headers, body: .bytes(body))
+            let answer = ResponseAccumulator(request: request, maxBodySize: maximumBytes)
+            return client.execute(request: request, delegate: answer, deadline: .now() + TimeAmount(timeout))
+                .futureResult.map { response in
+                    Answer(
+                        code: Int(response.status.code), headers: response.headers,
+                        body: response.body.map { Array($0.readableBytesView) } ?? [])
+                }
+        } catch {
+            return HTTPClient.defaultEventLoopGroup.next().makeFailedFuture(error)
+        }
+    }
+
     /// Begins a request whose answer is read piece by piece.
     func open(_ url: String, apiKey: String?, headers: HTTPHeaders) async throws -> HTTPClientResponse {
         var request = Self.request(.GET, url, apiKey: apiKey, body: nil)
