@@ -183,8 +183,8 @@ let package = Package(
         .testTarget(
             name: "TracingGatewayTests",
             dependencies: [
-                "TracingGateway", "PrometheusMetrics", "SQLiteTraceStore", "ModelProxy", "TraceStore", "EvalProtocol",
-                "WireJSON", "TestSupport", coreMetrics,
+                "TracingGateway", "RolloutTracing", "PrometheusMetrics", "SQLiteTraceStore", "ModelProxy", "TraceStore",
+                "EvalProtocol", "WireJSON", "TestSupport", coreMetrics,
                 logging, asyncHTTPClient, hummingbird, nioCore, nioHTTP1,
             ],
             swiftSettings: settings),

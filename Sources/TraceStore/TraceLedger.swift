@@ -280,6 +280,12 @@ package final class TraceLedger: Sendable {
         try await store.call(id, account: account)
     }
 
+    package func links(
+        of rollout: RolloutKey, attempts: AttemptSelection, limit: Int
+    ) async throws -> [CallLink] {
+        try await store.links(of: rollout, attempts: attempts, limit: limit)
+    }
+
     package func page(of rollout: RolloutKey) async throws -> RolloutPage? {
         guard var page = try await store.page(of: rollout) else { return nil }
         let count = counts.withLock { $0.value(for: rollout) }

@@ -38,6 +38,9 @@ package protocol TraceStore: Sendable {
     /// One call, its request put together again byte for byte.
     func call(_ id: Int64, account: Account) async throws -> StoredCall?
 
+    /// How a rollout's recorded calls hang together, oldest first, so that each comes after its parent.
+    func links(of rollout: RolloutKey, attempts: AttemptSelection, limit: Int) async throws -> [CallLink]
+
     /// Everything that a rollout's page shows, `nil` when nothing is known of it.
     func page(of rollout: RolloutKey) async throws -> RolloutPage?
 

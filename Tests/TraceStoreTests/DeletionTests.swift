@@ -229,6 +229,9 @@ private final class CountingStore: TraceStore {
     }
     func logs(_ query: LogQuery) async throws -> [StoredLog] { try await store.logs(query) }
     func calls(_ query: CallQuery) async throws -> [Int64] { try await store.calls(query) }
+    func links(of rollout: RolloutKey, attempts: AttemptSelection, limit: Int) async throws -> [CallLink] {
+        try await store.links(of: rollout, attempts: attempts, limit: limit)
+    }
     func call(_ id: Int64, account: Account) async throws -> StoredCall? { try await store.call(id, account: account) }
     func page(of rollout: RolloutKey) async throws -> RolloutPage? { try await store.page(of: rollout) }
     func newestEvent() async throws -> Int64 { try await store.newestEvent() }

@@ -234,6 +234,8 @@ final class FaultyStore: TraceStore {
 
     func calls(_ query: CallQuery) async throws -> [Int64] { [] }
 
+    func links(of rollout: RolloutKey, attempts: AttemptSelection, limit: Int) async throws -> [CallLink] { [] }
+
     func call(_ id: Int64, account: Account) async throws -> StoredCall? { nil }
 
     func page(of rollout: RolloutKey) async throws -> RolloutPage? { nil }

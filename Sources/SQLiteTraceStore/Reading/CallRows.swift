@@ -27,17 +27,96 @@ enum CallRows {
     /// A call as later ones are compared with it.
     static func conversation(_ call: Int64, _ db: Database) throws -> Conversation? {
         let row = try Row.fetchOne(
-            db.cachedStatement(sql: "SELECT state, depth, parent, turn FROM call WHERE id = ?"), arguments: [call])
+            db.cachedStatement(sql: "SELECT state, depth, parent FROM call WHERE id = ?"), arguments: [call])
         guard let row else { return nil }
         let parts = try parts(of: call, db)
         let parent: Int64? = row[2]
-        return Conversation(
+        let isTrace = row[0] == CallRecord.State.recorded.rawValue
+        var conversation = Conversation(
             call: call, depth: row[1], anchor: parts.anchor, anchorCount: parts.anchorCount,
-            trace: row[0] == CallRecord.State.recorded.rawValue ? call : parent, parent: parent, turn: row[3],
+            trace: isTrace ? call : parent, parent: parent,
             parts: zip(parts.places, parts.bytes).map { place, bytes in
-                Conversation.Part(
-                    hash: RecordedRequest.hash(bytes), length: bytes.count, origin: place.call, index: place.index)
-            })
+                Conversation.Part(bytes, origin: place.call, index: place.index)
+            }, ends: [])
+        if let parent { conversation.ends = try ends(of: conversation, from: parent, db) }
+        let count = conversation.messages.count
+        if isTrace, count > 0 { conversation.ends.append(Conversation.End(count: count, trace: call)) }
+        return conversation
+    }
+
+    private static let maximumEnds = 1024
+
+    /// Where the nearest traces end that a conversation has come through.
+    private static func ends(
+        of conversation: Conversation, from parent: Int64, _ db: Database
+    ) throws -> [Conversation.End] {
+        let rows = try Row.fetchAll(
+            db.cachedStatement(
+                sql: """
+                    WITH RECURSIVE line(id, parent, base, script) AS (
+                      SELECT id, parent, base, script FROM call WHERE id = ?1
+                      UNION SELECT c.id, c.parent, c.base, c.script
+                        FROM line JOIN call c ON c.id IN (line.parent, line.base)
+                      ORDER BY 1 DESC LIMIT ?2)
+                    SELECT id, parent, base, script FROM line ORDER BY id
+                    """),
+            arguments: [parent, maximumEnds])
+        var parents: [Int64: Int64] = [:]
+        var lists: [Int64: [RequestAssembly.Place]] = [:]
+        for row in rows {
+            let (call, base): (Int64, Int64?) = (row[0], row[2])
+            if let parent: Int64 = row[1] { parents[call] = parent }
+            let known = base.map { lists[$0] } ?? []
+            if let known, let script = PartScript(decoding: row.bytes(3) ?? [], for: call) {
+                lists[call] = RequestAssembly.places(of: script, in: call, base: known)
+            }
+        }
+        var ends: [Conversation.End] = []
+        var own = OwnParts()
+        var next: Int64? = parent
+        while let trace = next {
+            next = parents[trace]
+            guard let list = lists[trace] else { continue }
+            let count = try own.messages(of: list, thatBegin: conversation.messages, db)
+            if let count, count > 0 { ends.append(Conversation.End(count: count, trace: trace)) }
+        }
+        return ends.reversed()
+    }
+
+    /// The parts that stand with calls, read when they are needed.
+    private struct OwnParts {
+        private var known: [Int64: [Conversation.Part]] = [:]
+
+        /// How many messages a list has, tools left out, if they are the first ones of a conversation's.
+        mutating func messages(
+            of list: [RequestAssembly.Place], thatBegin messages: ArraySlice<Conversation.Part>, _ db: Database
+        ) throws -> Int? {
+            var rest = messages
+            for place in list {
+                if let next = rest.first, next.origin == place.call, Int(next.index) == place.index {
+                    rest.removeFirst()
+                    continue
+                }
+                // Tools, the same message stored twice, or another.
+                guard let part = try part(at: place, db) else { return nil }
+                if !part.isMessage { continue }
+                guard let next = rest.first, next.hash == part.hash, next.length == part.length else { return nil }
+                rest.removeFirst()
+            }
+            return messages.count - rest.count
+        }
+
+        private mutating func part(at place: RequestAssembly.Place, _ db: Database) throws -> Conversation.Part? {
+            if known[place.call] == nil {
+                let row = try Row.fetchOne(
+                    db.cachedStatement(sql: "SELECT lengths, added FROM call WHERE id = ?"), arguments: [place.call])
+                let parts = row.flatMap { RequestAssembly.parts($0.bytes(1) ?? [], lengths: $0.bytes(0) ?? []) } ?? []
+                known[place.call] = parts.enumerated().map { index, bytes in
+                    Conversation.Part(bytes, origin: place.call, index: index)
+                }
+            }
+            return known[place.call].flatMap { $0.indices.contains(place.index) ? $0[place.index] : nil }
+        }
     }
 
     /// What an attempt has used of the model.

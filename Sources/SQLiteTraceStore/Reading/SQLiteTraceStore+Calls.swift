@@ -47,6 +47,36 @@ extension SQLiteTraceStore {
         }
     }
 
+    package func links(
+        of rollout: RolloutKey, attempts: AttemptSelection, limit: Int
+    ) async throws -> [CallLink] {
+        let hashSeed = self.hashSeed
+        return try await reading { db in
+            guard let account = try TagRows.account(rollout.account, db),
+                let row = try RolloutRows.row(rollout.rolloutID, account, db),
+                let (tagged, tagArguments) = try TagRows.condition(
+                    ["rollout_id:\(rollout.rolloutID)"], column: "c.tagset", account: account, seed: hashSeed, db)
+            else { return [] }
+            let (attempt, attemptArguments): (String, StatementArguments) =
+                switch attempts {
+                case .all: ("1", [])
+                case .newest: ("c.attempt = (SELECT attempt FROM rollout WHERE id = c.rollout)", [])
+                case .named(let name):
+                    (
+                        "c.attempt = (SELECT number FROM attempt WHERE rollout = c.rollout AND name = ?)",
+                        [name.description]
+                    )
+                }
+            let rows = try Row.fetchAll(
+                db,
+                sql: """
+                    SELECT c.id, c.parent FROM call c WHERE \(tagged) AND c.rollout = ? AND c.state = 0 AND \(attempt)
+                    ORDER BY c.id LIMIT ?
+                    """, arguments: tagArguments + [row] + attemptArguments + [limit])
+            return rows.map { CallLink(id: $0[0], parent: $0[1]) }
+        }
+    }
+
     package func call(_ id: Int64, account: Account) async throws -> StoredCall? {
         try await reading { db in
             guard let accountRow = try TagRows.account(account, db) else { return nil }

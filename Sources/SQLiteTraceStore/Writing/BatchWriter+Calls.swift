@@ -22,14 +22,13 @@ extension BatchWriter {
         let effect = rollout.known.state.receive(
             call: call.metadata.attempt, ids: RolloutIDs(call.metadata), at: id)
         let tagset = try tagset(of: call, account, &rollout.known, db)
-        var conversations = try conversations(of: rollout.known.row, tagset: tagset, db)
+        var conversations = try conversations(of: rollout, key, tagset: tagset, account, db)
         let shared = SharedRequest(
             call.request, call: id, isTrace: call.state == .recorded, conversations: conversations)
         conversations.note(shared.conversation)
         staged.conversations[rollout.known.row] = conversations
-        if call.state == .recorded {
-            rollout.known.state.spend(call.usage, turn: shared.conversation.turn, inAttempt: effect.attempt)
-        }
+        let turn = shared.conversation.ends.count
+        if call.state == .recorded { rollout.known.state.spend(call.usage, turn: turn, inAttempt: effect.attempt) }
         staged.rollouts[key] = rollout
         try tell(effect, of: key, rollout.known, db)
 
@@ -43,7 +42,7 @@ extension BatchWriter {
         row.append(shared.base)
         row.append(shared.conversation.depth)
         row.append(shared.conversation.parent)
-        row.append(shared.conversation.turn)
+        row.append(turn)
         row.append(call.startedAt)
         row.append(call.microsecondsToFirstByte)
         row.append(call.microsecondsToEnd)
@@ -99,16 +98,40 @@ extension BatchWriter {
     }
 
     /// What the rollout's next call is compared with; read from the store when memory has forgotten it.
-    private mutating func conversations(of rollout: Int64, tagset: Int64, _ db: Database) throws -> [Conversation] {
-        if let staged = staged.conversations[rollout] { return staged }
-        if let known = conversations.value(for: rollout) { return known }
-        let latest = try Int64.fetchAll(
-            db.cachedStatement(sql: "SELECT id FROM call WHERE tagset = ? AND rollout = ? ORDER BY id DESC LIMIT ?"),
-            arguments: [tagset, rollout, [Conversation].maximumConversations])
+    private mutating func conversations(
+        of rollout: StagedRollout, _ key: RolloutKey, tagset: Int64, _ account: Int64, _ db: Database
+    ) throws -> [Conversation] {
+        let row = rollout.known.row
+        if let staged = staged.conversations[row] { return staged }
+        if let known = conversations.value(for: row) { return known }
+        // A rollout that is not stored yet has no calls.
+        guard rollout.stored != nil else { return [] }
+        // Calls with tags of their own stand under other sets.
+        let tag = try TagRows.tag("rollout_id:\(key.rolloutID)", account, seed: hashSeed, db)
+        let tagsets = try Int64.fetchAll(
+            db.cachedStatement(sql: "SELECT tagset FROM tagset_tag WHERE tag = ? ORDER BY tagset DESC LIMIT ?"),
+            arguments: [tag, Self.lookedAt])
+        var latest: [(id: Int64, parent: Int64?)] = []
+        for tagset in Set(tagsets + [tagset]) {
+            let rows = try Row.fetchAll(
+                db.cachedStatement(
+                    sql: "SELECT id, parent FROM call WHERE tagset = ? AND rollout = ? ORDER BY id DESC LIMIT ?"),
+                arguments: [tagset, row, Self.lookedAt])
+            latest += rows.map { ($0[0], $0[1]) }
+        }
+        latest = Array(latest.sorted { $0.id > $1.id }.prefix(Self.lookedAt))
+        let continued = Set(latest.compactMap(\.parent))
+        let ends = latest.lazy.filter { !continued.contains($0.id) }.prefix([Conversation].maximumConversations)
+        // One that another continues may also have gone on as it was.
+        let newest = latest.prefix(Self.alwaysKnown)
         var conversations: [Conversation] = []
-        for id in latest.reversed() {
-            if let conversation = try CallRows.conversation(id, db) { conversations.note(conversation) }
+        for call in Set(ends.map(\.id) + newest.map(\.id)).sorted() {
+            if let conversation = try CallRows.conversation(call, db) { conversations.note(conversation) }
         }
         return conversations
     }
+
+    /// Among so many of a rollout's newest calls those are looked for that none continues.
+    private static let lookedAt = 256
+    private static let alwaysKnown = 8
 }

@@ -9,10 +9,13 @@ package struct RecordedRequest: Sendable {
         package let range: Range<Int>
         /// A keyed hash of the bytes, good within this process.
         package let hash: Int
+        /// Tools are none.
+        package let isMessage: Bool
 
-        package init(range: Range<Int>, hash: Int) {
+        package init(range: Range<Int>, hash: Int, isMessage: Bool) {
             self.range = range
             self.hash = hash
+            self.isMessage = isMessage
         }
     }
 
@@ -37,8 +40,14 @@ package struct RecordedRequest: Sendable {
         // So many parts are nobody's conversation, and would only fill the index.
         if ranges.count > Self.maximumParts { ranges = [] }
         ranges.sort { $0.lowerBound < $1.lowerBound }
-        self.init(body: body, parts: ranges.map { Part(range: $0, hash: Self.hash(body[$0])) })
+        let parts = ranges.map { range in
+            Part(range: range, hash: Self.hash(body[range]), isMessage: Self.isMessage(body[range]))
+        }
+        self.init(body: body, parts: parts)
     }
+
+    /// A message is an object, tools are an array.
+    package static func isMessage(_ bytes: ArraySlice<UInt8>) -> Bool { bytes.first == UInt8(ascii: "{") }
 
     /// The hash by which a part is recognised.
     package static func hash(_ bytes: ArraySlice<UInt8>) -> Int {

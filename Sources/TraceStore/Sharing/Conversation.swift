@@ -8,16 +8,38 @@ package struct Conversation: Sendable, Hashable {
         package var length: Int
         /// The call that the bytes stand with, and their place among its own.
         package var origin: Int64
-        package var index: Int
+        package var index: Int32
+        package var isMessage: Bool
 
-        package init(hash: Int, length: Int, origin: Int64, index: Int) {
+        package init(hash: Int, length: Int, origin: Int64, index: Int, isMessage: Bool) {
             self.hash = hash
             self.length = length
             self.origin = origin
-            self.index = index
+            self.index = Int32(index)
+            self.isMessage = isMessage
+        }
+
+        package init(_ bytes: ArraySlice<UInt8>, origin: Int64, index: Int) {
+            self.init(
+                hash: RecordedRequest.hash(bytes), length: bytes.count, origin: origin, index: index,
+                isMessage: RecordedRequest.isMessage(bytes))
         }
 
         func isSame(as part: RecordedRequest.Part) -> Bool { hash == part.hash && length == part.range.count }
+
+        func isSame(as part: Part) -> Bool { hash == part.hash && length == part.length }
+    }
+
+    /// Where the messages of a trace end that the conversation has come through.
+    package struct End: Sendable, Hashable {
+        /// How many of the list's messages are the trace's.
+        package var count: Int
+        package var trace: Int64
+
+        package init(count: Int, trace: Int64) {
+            self.count = count
+            self.trace = trace
+        }
     }
 
     package var call: Int64
@@ -30,13 +52,13 @@ package struct Conversation: Sendable, Hashable {
     package var trace: Int64?
     /// The trace that the call continues.
     package var parent: Int64?
-    /// How many traces in a row, each the parent of the next, end with ``trace``.
-    package var turn: Int
     package var parts: [Part]
+    /// The traces whose messages this one begins with, itself among them, in their order.
+    package var ends: [End]
 
     package init(
-        call: Int64, depth: Int, anchor: Int64, anchorCount: Int, trace: Int64?, parent: Int64?, turn: Int,
-        parts: [Part]
+        call: Int64, depth: Int, anchor: Int64, anchorCount: Int, trace: Int64?, parent: Int64?, parts: [Part],
+        ends: [End]
     ) {
         self.call = call
         self.depth = depth
@@ -44,28 +66,58 @@ package struct Conversation: Sendable, Hashable {
         self.anchorCount = anchorCount
         self.trace = trace
         self.parent = parent
-        self.turn = turn
         self.parts = parts
+        self.ends = ends
     }
 
-    /// Whether `other` begins with all of this one's parts.
+    /// Without the tools, which stand before all messages or after them.
+    package var messages: ArraySlice<Part> {
+        guard let first = parts.firstIndex(where: \.isMessage), let last = parts.lastIndex(where: \.isMessage) else {
+            return []
+        }
+        return parts[first...last]
+    }
+
+    /// Whether `other` begins with all of this one's messages, and has its tools.
     func isBeginning(of other: Conversation) -> Bool {
-        parts.count <= other.parts.count
-            && zip(parts, other.parts).allSatisfy { $0.hash == $1.hash && $0.length == $1.length }
+        let (messages, others) = (messages, other.messages)
+        return messages.count <= others.count && parts.count - messages.count == other.parts.count - others.count
+            && zip(messages, others).allSatisfy { $0.isSame(as: $1) }
+            && zip(parts[..<messages.startIndex], other.parts[..<others.startIndex]).allSatisfy { $0.isSame(as: $1) }
+            && zip(parts[messages.endIndex...], other.parts[others.endIndex...]).allSatisfy { $0.isSame(as: $1) }
     }
 }
 
 extension [Conversation] {
     /// As many conversations of a rollout go on side by side without losing sight of each other.
-    package static var maximumConversations: Int { 8 }
+    package static var maximumConversations: Int { 32 }
 
     /// Takes in a call, newest last: it takes the place of the one that it continues.
     package mutating func note(_ conversation: Conversation) {
-        if let continued = lastIndex(where: { $0.isBeginning(of: conversation) }) { remove(at: continued) }
+        var conversation = conversation
+        if let place = lastIndex(where: { $0.isBeginning(of: conversation) }) {
+            let continued = remove(at: place)
+            // A repetition that failed is no trace; what it repeats still is.
+            if conversation.trace != conversation.call, continued.parts.count == conversation.parts.count {
+                conversation.trace = continued.trace
+                conversation.ends = continued.ends
+            }
+        }
         append(conversation)
-        if count > Self.maximumConversations { removeFirst() }
+        guard count > Self.maximumConversations else { return }
+        // Of the older ones one that has gone on with another history, as a sliding window does, is missed least: the
+        // others wait.
+        let parents = Set(compactMap(\.parent))
+        let older = self[..<(Self.maximumConversations / 2)]
+        let left = older.firstIndex { conversation in conversation.trace.map { parents.contains($0) } ?? false }
+        remove(at: left ?? startIndex)
     }
 
     /// Roughly the memory they hold.
-    package var byteCount: Int { reduce(64) { $0 + 64 + $1.parts.count * MemoryLayout<Conversation.Part>.stride } }
+    package var byteCount: Int {
+        reduce(64) { bytes, conversation in
+            bytes + 128 + conversation.parts.count * MemoryLayout<Conversation.Part>.stride
+                + conversation.ends.count * MemoryLayout<Conversation.End>.stride
+        }
+    }
 }

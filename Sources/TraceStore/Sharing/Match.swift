@@ -12,16 +12,8 @@ struct Match {
     let base: Conversation
     let segments: [Segment]
     private let sharedBytes: Int
-    private let sharesLast: Bool
-    private let isEqual: Bool
-
-    /// The trace that the request continues: one whose last message it repeats.
-    var parent: Int64? { isEqual ? base.parent : sharesLast ? base.trace : nil }
-
-    /// How many traces in a row end with the parent.
-    var parentTurn: Int {
-        isEqual ? base.turn - (base.trace == base.call ? 1 : 0) : sharesLast ? base.turn : 0
-    }
+    /// Whether the request has all of the base's parts, in their order.
+    private let sharesAll: Bool
 
     /// The parts at the beginning that both have.
     var sharedPrefix: Int {
@@ -37,7 +29,8 @@ struct Match {
         }
         var match = best.map { Match(prefixOf: parts, in: $0.conversation, count: $0.count, bytes: $0.bytes) }
         // A conversation that goes on is found without looking parts up.
-        if let match, match.sharesLast { return match }
+        let total = parts.reduce(0) { $0 + $1.range.count }
+        if let match, match.sharesAll, match.sharedBytes * 2 > total { return match }
         let hashes = Set(parts.lazy.map(\.hash))
         for conversation in conversations.reversed() where !conversation.parts.isEmpty {
             // Most share no more than their beginning, which is seen from here.
@@ -63,10 +56,19 @@ struct Match {
 
     private init(prefixOf parts: [RecordedRequest.Part], in base: Conversation, count: Int, bytes: Int) {
         self.base = base
-        segments = count == 0 ? [.new(parts.indices)] : [.same(start: 0, count: count), .new(count..<parts.count)]
-        sharedBytes = bytes
-        sharesLast = count == base.parts.count
-        isEqual = sharesLast && count == parts.count
+        // Tools often stand after the messages.
+        let last = base.parts.count - 1
+        let sharesTools =
+            count <= min(last, parts.count - 1) && !base.parts[last].isMessage
+            && base.parts[last].isSame(as: parts[parts.count - 1])
+        let new = count..<(sharesTools ? parts.count - 1 : parts.count)
+        var segments: [Segment] = []
+        if count > 0 { segments.append(.same(start: 0, count: count)) }
+        if !new.isEmpty { segments.append(.new(new)) }
+        if sharesTools { segments.append(.same(start: last, count: 1)) }
+        self.segments = segments
+        sharedBytes = sharesTools ? bytes + base.parts[last].length : bytes
+        sharesAll = count + (sharesTools ? 1 : 0) == base.parts.count
     }
 
     /// Runs wherever they stand: for histories that were cut, edited or put in another order.
@@ -75,7 +77,6 @@ struct Match {
         for (place, part) in base.parts.enumerated().reversed() { places[part.hash] = place }
         var segments: [Segment] = []
         var bytes = 0
-        var sharesLast = false
         var newStart = 0
         var position = 0
         while position < parts.count {
@@ -96,7 +97,6 @@ struct Match {
             }
             if newStart < position { segments.append(.new(newStart..<position)) }
             segments.append(.same(start: start, count: count))
-            if start + count == base.parts.count { sharesLast = true }
             position += count
             newStart = position
         }
@@ -104,8 +104,7 @@ struct Match {
         self.base = base
         self.segments = segments
         self.sharedBytes = bytes
-        self.sharesLast = sharesLast
-        isEqual = false
+        sharesAll = false
     }
 }
 

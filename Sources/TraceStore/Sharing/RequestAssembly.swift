@@ -6,6 +6,11 @@ package struct RequestAssembly {
     package struct Place: Sendable, Hashable {
         package var call: Int64
         package var index: Int
+
+        package init(call: Int64, index: Int) {
+            self.call = call
+            self.index = index
+        }
     }
 
     /// A call and the calls it is based on, the call itself first.
@@ -23,24 +28,31 @@ package struct RequestAssembly {
     package static func places(of chain: [Link]) -> [Place]? {
         var base: [Place] = []
         for link in chain.reversed() {
-            guard let script = PartScript(decoding: link.script, for: link.call) else { return nil }
-            var places: [Place] = []
-            var added = 0
-            for run in script.runs {
-                switch run {
-                case .copied(let start, let count):
-                    guard start + count <= base.count else { return nil }
-                    places += base[start..<start + count]
-                case .added(let count):
-                    for index in added..<added + count { places.append(Place(call: link.call, index: index)) }
-                    added += count
-                case .origin(let origin, let start, let count):
-                    for index in start..<start + count { places.append(Place(call: origin, index: index)) }
-                }
-            }
+            guard let script = PartScript(decoding: link.script, for: link.call),
+                let places = places(of: script, in: link.call, base: base)
+            else { return nil }
             base = places
         }
         return base
+    }
+
+    /// The places of a call's parts; `nil` when the script does not fit its base's.
+    package static func places(of script: PartScript, in call: Int64, base: [Place]) -> [Place]? {
+        var places: [Place] = []
+        var added = 0
+        for run in script.runs {
+            switch run {
+            case .copied(let start, let count):
+                guard start + count <= base.count else { return nil }
+                places += base[start..<start + count]
+            case .added(let count):
+                for index in added..<added + count { places.append(Place(call: call, index: index)) }
+                added += count
+            case .origin(let origin, let start, let count):
+                for index in start..<start + count { places.append(Place(call: origin, index: index)) }
+            }
+        }
+        return places
     }
 
     /// A call's own parts; `nil` when the lengths are not those of the bytes.

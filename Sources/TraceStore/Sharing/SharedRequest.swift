@@ -26,6 +26,7 @@ package struct SharedRequest: Sendable {
         parts.reserveCapacity(request.parts.count)
         lengths = []
         added = []
+        let elsewhere = Self.parts(of: request, in: conversations, notIn: match)
         var runs: [PartScript.Run] = []
         var addedCount = 0
         for segment in match?.segments ?? [.new(request.parts.indices)] {
@@ -34,24 +35,31 @@ package struct SharedRequest: Sendable {
                 if let base { parts += base.parts[start..<start + count] }
                 runs.append(.copied(start: start, count: count))
             case .new(let indices):
+                let first = parts.count
                 for index in indices {
                     let part = request.parts[index]
+                    if let known = elsewhere[part.hash], known.isSame(as: part) {
+                        parts.append(known)
+                        continue
+                    }
                     VariableInteger.append(part.range.count, to: &lengths)
                     added += request.body[part.range]
                     parts.append(
                         Conversation.Part(
-                            hash: part.hash, length: part.range.count, origin: call, index: addedCount))
+                            hash: part.hash, length: part.range.count, origin: call, index: addedCount,
+                            isMessage: part.isMessage))
                     addedCount += 1
                 }
-                if !indices.isEmpty { runs.append(.added(count: indices.count)) }
+                runs += Self.runs(of: parts[first...], in: call)
             }
         }
         envelope = RequestEnvelope.encoded(request)
-        let parent = match?.parent
-        let parentTurn = match?.parentTurn ?? 0
+        let lineage = Lineage(of: request, among: conversations)
         conversation = Conversation(
-            call: call, depth: 0, anchor: call, anchorCount: parts.count, trace: isTrace ? call : parent,
-            parent: parent, turn: isTrace ? parentTurn + 1 : parentTurn, parts: parts)
+            call: call, depth: 0, anchor: call, anchorCount: parts.count, trace: isTrace ? call : lineage.parent,
+            parent: lineage.parent, parts: parts, ends: lineage.ends)
+        let count = conversation.messages.count
+        if isTrace, count > 0 { conversation.ends.append(Conversation.End(count: count, trace: call)) }
         if let base, let match {
             let anchorCount = min(base.anchorCount, match.sharedPrefix)
             if base.depth + 1 < Self.maximumDepth {
@@ -68,6 +76,28 @@ package struct SharedRequest: Sendable {
         script = PartScript(runs)
     }
 
+    /// Parts that are worth looking for in other conversations than the one that the request repeats most of.
+    private static let minimumPart = 64
+
+    /// Where large parts that the match lacks stand already: tools that come back, what a sub-agent was told.
+    private static func parts(
+        of request: RecordedRequest, in conversations: [Conversation], notIn match: Match?
+    ) -> [Int: Conversation.Part] {
+        guard let match, conversations.count > 1 else { return [:] }
+        var wanted: Set<Int> = []
+        for case .new(let indices) in match.segments {
+            for part in request.parts[indices] where part.range.count >= minimumPart { wanted.insert(part.hash) }
+        }
+        var found: [Int: Conversation.Part] = [:]
+        guard !wanted.isEmpty else { return found }
+        for conversation in conversations where conversation.call != match.base.call {
+            for part in conversation.parts where part.length >= minimumPart && wanted.contains(part.hash) {
+                found[part.hash] = part
+            }
+        }
+        return found
+    }
+
     /// The list without a base: where each part stands.
     private static func runs(of parts: ArraySlice<Conversation.Part>, in call: Int64) -> [PartScript.Run] {
         var runs: [PartScript.Run] = []
@@ -75,14 +105,15 @@ package struct SharedRequest: Sendable {
         while start < parts.endIndex {
             let first = parts[start]
             var end = start + 1
-            while end < parts.endIndex, parts[end].origin == first.origin, parts[end].index == first.index + end - start
+            while end < parts.endIndex, parts[end].origin == first.origin,
+                parts[end].index == first.index + Int32(end - start)
             {
                 end += 1
             }
             runs.append(
                 first.origin == call
                     ? .added(count: end - start)
-                    : .origin(call: first.origin, start: first.index, count: end - start))
+                    : .origin(call: first.origin, start: Int(first.index), count: end - start))
             start = end
         }
         return runs

@@ -8,7 +8,7 @@ import HummingbirdCore
 import TraceStore
 import WireJSON
 
-/// Announcing rollouts, and everything that is known of one.
+/// Announcing rollouts, and everything that is known of one, its calls among it.
 struct RolloutRoutes {
     let ledger: TraceLedger
     let limits: RouteLimits
@@ -16,7 +16,7 @@ struct RolloutRoutes {
     func add(to table: inout RouteTable) {
         table.add(.post, ["/v1/rollouts"], register)
         table.add(.delete, ["/v1/rollouts"], deleteMatching)
-        table.add(.get, ["/v1/rollouts/**"], page)
+        table.add(.get, ["/v1/rollouts/**"], read)
         table.add(.delete, ["/v1/rollouts/**"], delete)
     }
 
@@ -34,7 +34,13 @@ struct RolloutRoutes {
     // MARK: Deletion
 
     @Sendable private func delete(_ request: Request, _ context: GatewayContext) async throws -> Response {
-        let id = try rolloutID(request)
+        guard case .rollout(let id) = try RolloutPath(request) else {
+            throw Problem(
+                .methodNotAllowed,
+                "rollouts are deleted whole: DELETE \(request.uri.path.dropLast("/traces".count)); where the id itself "
+                    + "ends in /traces, write %2Ftraces",
+                code: "method_not_allowed", allowed: ["GET"])
+        }
         let rollout = RolloutKey(account: context.account, rolloutID: id)
         guard try await ledger.delete([Deletion(rollout)]) == 1 else { throw unknown(id) }
         return Response(json: JSONValue.object(["rollout_id": .string(id), "deleted": true]).serialized())
@@ -64,29 +70,45 @@ struct RolloutRoutes {
         return Response(json: JSONValue.object(["deleted": .number(JSONNumber(count))]).serialized())
     }
 
-    /// From the path as it came: the router leaves out empty segments, and so takes one id for another.
-    private func rolloutID(_ request: Request) throws -> String {
-        guard let id = request.uri.path.dropFirst("/v1/rollouts/".count).removingPercentEncoding else {
-            throw Problem(
-                .badRequest, "the path's rollout id is not percent-encoded UTF-8; encode it again",
-                parameter: "rollout_id")
-        }
-        return id
-    }
-
     private func unknown(_ id: String) -> Problem {
         Problem(.notFound, "nothing is known of rollout '\(id)'", parameter: "rollout_id", code: "unknown_rollout")
     }
 
-    // MARK: The page
+    // MARK: Reading
 
-    @Sendable private func page(_ request: Request, _ context: GatewayContext) async throws -> Response {
-        let id = try rolloutID(request)
-        guard let page = try await ledger.page(of: RolloutKey(account: context.account, rolloutID: id)) else {
-            throw unknown(id)
+    @Sendable private func read(_ request: Request, _ context: GatewayContext) async throws -> Response {
+        switch try RolloutPath(request) {
+        case .traces(let id):
+            return try await conversations(of: id, QueryParameters(request), context.account)
+        case .rollout(let id):
+            guard let page = try await ledger.page(of: RolloutKey(account: context.account, rolloutID: id)) else {
+                throw unknown(id)
+            }
+            return Response(json: Self.json(id, page))
         }
-        return Response(json: Self.json(id, page))
     }
+
+    private func conversations(
+        of id: String, _ query: QueryParameters, _ account: Account
+    ) async throws -> Response {
+        let parameters = try ConversationParameters(query)
+        let rollout = RolloutKey(account: account, rolloutID: id)
+        guard try await ledger.state(of: rollout) != nil else { throw unknown(id) }
+        let links = try await ledger.links(of: rollout, attempts: parameters.attempts, limit: limits.treeCalls + 1)
+        guard links.count <= limits.treeCalls else {
+            throw Problem(
+                .unprocessableContent,
+                "the rollout has more than \(limits.treeCalls) calls; read one attempt of it with attempt=ID, or its "
+                    + "calls by time with /v1/traces?tags=rollout_id:ID&from_timestamp=TIME&to_timestamp=TIME",
+                parameter: "attempt", code: "too_many_calls")
+        }
+        let answer = ConversationAnswer(
+            nodes: parameters.selection(of: ConversationTree(links).nodes), account: account,
+            includesRequests: parameters.includesRequests, ledger: ledger)
+        return try await answer.response()
+    }
+
+    // MARK: The page
 
     private static func json(_ id: String, _ page: RolloutPage) -> [UInt8] {
         var writer = JSONWriter()

@@ -8,6 +8,8 @@ package struct RouteLimits: Sendable {
     package var logs = 10_000
     /// Traces in an answer.
     package var traces = 10_000
+    /// Calls of a rollout that are shown as a tree.
+    package var treeCalls = 100_000
     /// The longest wait for a status, in seconds.
     package var waitSeconds = 60.0
     /// Requests that wait for a status at once.

@@ -88,7 +88,7 @@ struct TraceView {
     }
 
     /// Log probabilities and token ids are many, and have their own place among the payloads.
-    private static func withoutTokens(_ choice: JSONValue) -> JSONValue {
+    static func withoutTokens(_ choice: JSONValue) -> JSONValue {
         guard let object = choice.object else { return choice }
         return .object(object.removing(["logprobs", "token_ids", "prompt_token_ids", "prompt_logprobs"]))
     }

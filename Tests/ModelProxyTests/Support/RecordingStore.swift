@@ -67,6 +67,7 @@ final class RecordingStore: TraceStore {
     }
     func logs(_ query: LogQuery) async throws -> [StoredLog] { [] }
     func calls(_ query: CallQuery) async throws -> [Int64] { [] }
+    func links(of rollout: RolloutKey, attempts: AttemptSelection, limit: Int) async throws -> [CallLink] { [] }
     func call(_ id: Int64, account: Account) async throws -> StoredCall? { nil }
     func page(of rollout: RolloutKey) async throws -> RolloutPage? { nil }
     func events(after sequence: Int64, limit: Int) async throws -> [StatusEvent]? { [] }

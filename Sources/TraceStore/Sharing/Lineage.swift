@@ -1,0 +1,94 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+/// Which trace a request continues, told by its messages alone.
+///
+/// It is the one with the most messages of which all are the request's first ones; or, where another conversation has
+/// more in common with it, as histories do that were cut or edited, one whose last message the request repeats and goes
+/// on from. A request that says the same as another continues what that one did. All others begin a branch.
+struct Lineage {
+    let parent: Int64?
+    /// The traces whose messages the request begins with.
+    let ends: [Conversation.End]
+
+    private init(parent: Int64?, ends: some Sequence<Conversation.End>) {
+        self.parent = parent
+        self.ends = Array(ends)
+    }
+
+    init(of request: RecordedRequest, among conversations: [Conversation]) {
+        let messages = request.messages
+        guard !messages.isEmpty else {
+            self.init(parent: nil, ends: [])
+            return
+        }
+        var whole: (lineage: Lineage, count: Int)?
+        var inside: (lineage: Lineage, count: Int)?
+        for conversation in conversations.reversed() {
+            let known = conversation.messages
+            let shared = zip(known, messages).prefix { $0.isSame(as: $1) }.count
+            guard shared > 0 else { continue }
+            let ends = conversation.ends.prefix { $0.count <= shared && $0.count < messages.count }
+            if shared == known.count {
+                if shared == messages.count {
+                    self.init(parent: conversation.parent, ends: ends)
+                    return
+                }
+                if shared > whole?.count ?? 0, let trace = conversation.trace {
+                    whole = (Lineage(parent: trace, ends: ends), shared)
+                }
+            } else if let end = ends.last, end.count > inside?.count ?? 0 {
+                inside = (Lineage(parent: end.trace, ends: ends), end.count)
+            }
+        }
+        let cut = Self.goingOn(with: messages, after: whole?.count ?? 0, among: conversations)
+        if let cut, cut.count > whole?.count ?? 0 {
+            self = cut.lineage
+        } else {
+            // Where a conversation was left early, it may have come through a trace that ends further on.
+            let most = (whole?.count ?? 0) >= (inside?.count ?? 0) ? whole : inside
+            self = most?.lineage ?? Lineage(parent: nil, ends: [])
+        }
+    }
+
+    /// What goes on from the last message of a trace whose conversation was cut or edited, and how many of its messages
+    /// it repeats; of several the one with the most.
+    ///
+    /// - Parameter count: So many messages are those of a conversation that the request has as a whole.
+    private static func goingOn(
+        with messages: ArraySlice<RecordedRequest.Part>, after count: Int, among conversations: [Conversation]
+    ) -> (lineage: Lineage, count: Int)? {
+        // A conversation that goes on leaves one or two to be looked up.
+        let lasts = Set(messages.dropFirst(count).dropLast().lazy.map(\.hash))
+        guard !lasts.isEmpty else { return nil }
+        let hashes = Set(messages.dropLast().lazy.map(\.hash))
+        var best: (conversation: Conversation, trace: Int64, count: Int)?
+        for conversation in conversations.reversed() {
+            let known = conversation.messages
+            func consider(_ trace: Int64, _ count: Int) {
+                let repeated = hashes.intersection(known.prefix(count).lazy.map(\.hash)).count
+                if repeated > best?.count ?? 0 { best = (conversation, trace, repeated) }
+            }
+            if let trace = conversation.trace, let last = known.last, lasts.contains(last.hash) {
+                consider(trace, known.count)
+            } else if let end = conversation.ends.last(where: {
+                lasts.contains(known[known.startIndex + $0.count - 1].hash)
+            }) {
+                consider(end.trace, end.count)
+            }
+        }
+        return best.map { conversation, trace, count in
+            let shared = zip(conversation.messages, messages).prefix { $0.isSame(as: $1) }.count
+            return (Lineage(parent: trace, ends: conversation.ends.prefix { $0.count <= shared }), count)
+        }
+    }
+}
+
+extension RecordedRequest {
+    /// Without the tools, which stand before all messages or after them.
+    package var messages: ArraySlice<Part> {
+        guard let first = parts.firstIndex(where: \.isMessage), let last = parts.lastIndex(where: \.isMessage) else {
+            return []
+        }
+        return parts[first...last]
+    }
+}
