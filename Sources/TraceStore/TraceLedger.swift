@@ -98,9 +98,13 @@ package final class TraceLedger: Sendable {
         return try await group.results(within: configuration.commitTimeout)
     }
 
+    /// Why a healthy store has no room.
+    package static let tooManyRecords =
+        "too many records wait to be stored (the bounds are --max-pending-records and --max-pending-bytes)"
+
     private var noRoom: StoreError {
         switch health {
-        case .healthy: StoreError(.unavailable, "too many records wait to be stored; send the request again later")
+        case .healthy: StoreError(.unavailable, "\(Self.tooManyRecords); send the request again later")
         case .unhealthy(let reason): StoreError(.unavailable, reason)
         }
     }

@@ -18,13 +18,13 @@ extension ModelCallHandler {
     // MARK: The request
 
     func start(_ context: ChannelHandlerContext, _ intake: RequestIntake) {
-        incomingBytes = 0
         let accepted = intake.accepted
         let path = accepted.address.path
         let configuration = services.configuration
         let isChat = path.api == .chatCompletions
         let hasBody = intake.head.method == .POST
         let metadata = isChat ? path.metadata : nil
+        let rollout = path.metadata.map { RolloutKey(account: accepted.account, rolloutID: $0.rolloutID) }
         let requestID = services.nextRequestID()
         let startedAt = WallClock.now()
         let now = NIODeadline.now()
@@ -39,22 +39,28 @@ extension ModelCallHandler {
                 edits = edited.edits
                 modelRequest = request
             } catch {
+                hold(0)
                 answer(context, error, intake.head, requestID: requestID)
                 return
             }
         }
+        if let problem = services.callsInFlight.begin(accepted.account, rollout) {
+            hold(0)
+            answer(context, problem, intake.head, requestID: requestID)
+            return
+        }
         if metadata != nil {
+            // Counted with the records from here on; a body that is not recorded stays counted as it is.
+            hold(0)
             // An answer's usual size; what it takes more is asked for when it is known.
             guard let room = services.ledger.reserve(bytes: intake.body.count + (16 << 10)) else {
+                services.callsInFlight.end(accepted.account, rollout)
                 answer(context, .noRoom(reasonForNoRoom), intake.head, requestID: requestID)
                 return
             }
             reservation = consume room
         }
-        if let tagged = path.metadata {
-            services.ledger.callStarted(
-                RolloutKey(account: accepted.account, rolloutID: tagged.rolloutID), recorded: metadata != nil)
-        }
+        if let rollout { services.ledger.callStarted(rollout, recorded: metadata != nil) }
         let rules = RequestEdits.HeadRules(
             isRecorded: metadata != nil,
             forwardsAuthorization: configuration.keys.isOpen || configuration.forwardsAuthorization)
@@ -62,7 +68,6 @@ extension ModelCallHandler {
             intake.head, to: accepted.target, query: accepted.address.query, body: body, rules: rules)
 
         callNumber += 1
-        services.metrics.began()
         call = ModelCall(
             ModelCall.Plan(
                 isRecorded: metadata != nil, streams: modelRequest?.streams ?? false,
@@ -71,7 +76,8 @@ extension ModelCallHandler {
                 maximumAnswerBytes: configuration.maximumAnswerBytes, timeouts: configuration.timeouts),
             now: now)
         callContext = CallContext(
-            accepted, metadata: metadata, requestID: requestID, request: modelRequest, edits: edits + request.edits,
+            accepted, rollout: rollout, metadata: metadata, requestID: requestID, request: modelRequest,
+            edits: edits + request.edits,
             startedAt: startedAt, start: now)
         requestHead = intake.head
         upstreamRequest = request.bytes
@@ -109,7 +115,7 @@ extension ModelCallHandler {
             return
         }
         waiting.pool.cancel(waiting.ticket)
-        upstreamUnavailable(.tooManyCalls(callContext.target.origin))
+        upstreamUnavailable(.noConnection(to: callContext.target.origin))
     }
 
     func upstreamUnavailable(_ problem: GatewayProblem) {
@@ -241,7 +247,8 @@ extension ModelCallHandler {
     private func forgetCall() {
         if let upstream, case .ended? = call?.phase { upstream.abandon() }
         upstream = nil
-        if call != nil { services.metrics.ended() }
+        if let callContext { services.callsInFlight.end(callContext.account, callContext.rollout) }
+        hold(0)
         call = nil
         callContext = nil
         requestHead = nil

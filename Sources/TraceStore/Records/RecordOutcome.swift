@@ -7,6 +7,8 @@ package enum RecordOutcome: Sendable, Hashable {
     case stored(StoredReceipt)
     /// The record contradicts what is stored, for instance other ids for a registered rollout. Nothing was changed.
     case conflict(String)
+    /// There is as much of its kind as may be. Nothing was changed, and a repeat would not change it either.
+    case overLimit(String)
 }
 
 /// The acknowledgement of a stored record. For a line or call it speaks of the first rollout.

@@ -23,7 +23,7 @@ struct RolloutRoutes {
     // MARK: Registration
 
     @Sendable private func register(_ request: Request, _ context: GatewayContext) async throws -> Response {
-        let items = try await request.batch(upTo: limits)
+        let items = try await request.batch(upTo: limits, context)
         return try await ledger.answer(items) { item throws(JSONDecodingError) in
             .registration(try registration(item, context.account))
         } id: {
@@ -35,7 +35,7 @@ struct RolloutRoutes {
         _ = try item.object()
         var metadata: RolloutMetadata = try item["metadata"].decode()
         for (name, id) in metadata.ids where id.utf8.count > limits.idBytes {
-            throw item["metadata"][name].error(expected: "at most \(limits.idBytes) bytes")
+            throw item["metadata"][name].error(expected: "at most \(limits.idBytes) bytes (--max-id-bytes)")
         }
         if let attempt = item["attempt"].present { metadata.attempt = try attempt.decode() }
         return Registration(account: account, metadata: metadata)
