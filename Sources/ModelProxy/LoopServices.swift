@@ -13,8 +13,8 @@ final class LoopServices {
     let metrics: ProxyMetrics
     let outcomes: OutcomeMailbox
     var addresses: CallAddresses
-    /// Bytes of the bodies that are coming in.
-    var incomingBytes = 0
+    let callsInFlight: CallsInFlight
+    let incomingBytes: IncomingBytes
     private let tls: TLSContext
     private var pools: [UpstreamOrigin: UpstreamPool] = [:]
     /// The handlers that have a deadline.
@@ -28,7 +28,7 @@ final class LoopServices {
 
     init(
         loop: any EventLoop, configuration: ProxyConfiguration, ledger: TraceLedger, tls: TLSContext, logger: Logger,
-        metrics: ProxyMetrics
+        metrics: ProxyMetrics, callsInFlight: CallsInFlight, incomingBytes: IncomingBytes
     ) {
         self.loop = loop
         self.configuration = configuration
@@ -36,8 +36,10 @@ final class LoopServices {
         self.tls = tls
         self.logger = logger
         self.metrics = metrics
+        self.callsInFlight = callsInFlight
+        self.incomingBytes = incomingBytes
         outcomes = OutcomeMailbox(loop: loop)
-        addresses = CallAddresses(configuration.upstreams)
+        addresses = CallAddresses(configuration)
     }
 
     func nextRequestID() -> String { requestIDs.next() }

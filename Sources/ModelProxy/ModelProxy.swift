@@ -13,6 +13,9 @@ package final class ModelProxy: Sendable {
     private let logger: Logger
     private let tls: TLSContext
     private let metrics: ProxyMetrics
+    private let calls: CallsInFlight
+    /// Bytes of the bodies that are coming in, for whoever else takes bodies in the same process.
+    package let incomingBytes: IncomingBytes
     private let loops = Mutex<[ObjectIdentifier: NIOLoopBound<LoopServices>]>([:])
 
     package init(
@@ -24,6 +27,8 @@ package final class ModelProxy: Sendable {
         self.logger = logger
         tls = TLSContext(configuration.tls)
         self.metrics = ProxyMetrics(metrics)
+        calls = CallsInFlight(limits: configuration.calls)
+        incomingBytes = IncomingBytes(maximum: configuration.maximumIncomingBytes)
     }
 
     /// The handler for a connection on `loop`; to be called there.
@@ -34,7 +39,7 @@ package final class ModelProxy: Sendable {
             let new = NIOLoopBound(
                 LoopServices(
                     loop: loop, configuration: configuration, ledger: ledger, tls: tls, logger: logger,
-                    metrics: metrics),
+                    metrics: metrics, callsInFlight: calls, incomingBytes: incomingBytes),
                 eventLoop: loop)
             loops[ObjectIdentifier(loop)] = new
             return new
@@ -43,7 +48,7 @@ package final class ModelProxy: Sendable {
     }
 
     /// Calls whose request has come and whose end has not.
-    package var callsInFlight: Int { metrics.inFlight.load(ordering: .relaxed) }
+    package var callsInFlight: Int { calls.total }
 
     /// Closes the idle connections to upstreams, and from here on each one that has served its call.
     package func shutdown() async {

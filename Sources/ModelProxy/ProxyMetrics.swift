@@ -1,12 +1,9 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
 import CoreMetrics
-import Synchronization
 
 /// What the calls of all event loops tell.
 final class ProxyMetrics: Sendable {
-    /// Calls whose request has come and whose end has not.
-    let inFlight = Atomic<Int>(0)
     private let loopLag: Timer
     private let factory: any MetricsFactory
 
@@ -14,10 +11,6 @@ final class ProxyMetrics: Sendable {
         self.factory = factory
         loopLag = Timer(label: "rollcall_event_loop_lag_seconds", dimensions: [], factory: factory)
     }
-
-    func began() { inFlight.add(1, ordering: .relaxed) }
-
-    func ended() { inFlight.subtract(1, ordering: .relaxed) }
 
     /// An event loop came so much later than it was to.
     func lagged(_ nanoseconds: Int64) { loopLag.recordNanoseconds(max(0, nanoseconds)) }

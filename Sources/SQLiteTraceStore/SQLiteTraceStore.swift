@@ -23,17 +23,19 @@ package final class SQLiteTraceStore: TraceStore {
     /// newer than this program, or when it cannot be opened at all.
     ///
     /// - Parameters:
+    ///   - limits: for a gateway's store; whoever only looks at one needs none.
     ///   - logger: is told when the disk fails in a way that no call has to wait for.
     ///   - now: Microseconds since 1970.
     package init(
-        path: String, logger: Logger = Logger(label: "rollcall.store") { _ in SwiftLogNoOpLogHandler() },
+        path: String, limits: StoreLimits = StoreLimits(),
+        logger: Logger = Logger(label: "rollcall.store") { _ in SwiftLogNoOpLogHandler() },
         now: @escaping @Sendable () -> Int64 = SQLiteTraceStore.now
     ) throws(StoreError) {
         let path = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
         lock = try StoreLock(besides: path)
         self.path = path
         do {
-            file = try StoreFile(path: path, logger: logger, now: now)
+            file = try StoreFile(path: path, limits: limits, logger: logger, now: now)
             hashSeed = file.hashSeed
         } catch {
             let reason = StoreError(error, path: path)

@@ -136,9 +136,13 @@ package final class TraceLedger: Sendable {
         return isKnown && (isLeased || isOver) ? StoredReceipt(id: 0, duplicate: true, effect) : nil
     }
 
+    /// Why a healthy store has no room.
+    package static let tooManyRecords =
+        "too many records wait to be stored (the bounds are --max-pending-records and --max-pending-bytes)"
+
     private var noRoom: StoreError {
         switch health {
-        case .healthy: StoreError(.unavailable, "too many records wait to be stored; send the request again later")
+        case .healthy: StoreError(.unavailable, "\(Self.tooManyRecords); send the request again later")
         case .unhealthy(let reason): StoreError(.unavailable, reason)
         }
     }

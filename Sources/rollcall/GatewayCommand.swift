@@ -22,22 +22,26 @@ struct GatewayCommand: AsyncParsableCommand {
             JSON with its address on standard output. SIGTERM and SIGINT let running calls end, then it exits with 0.
             """)
 
-    @OptionGroup var options: GatewayOptions
+    @OptionGroup(title: "Settings") var options: GatewayOptions
+    @OptionGroup(title: "Limits") var limits: LimitOptions
 
     func run() async throws {
         try await CommandFailure.reporting("gateway", serve)
     }
 
     private func serve() async throws {
-        let settings = try GatewaySettings(options, environment: ProcessInfo.processInfo.environment)
+        let settings = try GatewaySettings(options, limits, environment: ProcessInfo.processInfo.environment)
         let logger = settings.logger()
         ProcessLimits.raiseOpenFiles()
         ProcessLimits.failBeyondFileSize()
-        let store = try SQLiteTraceStore(path: settings.storePath, logger: logger)
+        ProcessLimits.returnLargeBuffers()
+        let store = try SQLiteTraceStore(path: settings.storePath, limits: settings.store, logger: logger)
         let metrics = PrometheusRegistry()
         let announcement = GatewayAnnouncement(hasKeys: !settings.configuration.proxy.keys.isOpen)
         let gateway = Gateway(
-            settings.configuration, ledger: TraceLedger(store: store, logger: logger, metrics: metrics),
+            settings.configuration,
+            ledger: TraceLedger(
+                store: store, configuration: settings.ledger, logger: logger, metrics: metrics),
             group: MultiThreadedEventLoopGroup.singleton, logger: logger, metrics: metrics
         ) { address in
             announcement.print(address)

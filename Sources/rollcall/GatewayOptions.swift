@@ -53,20 +53,6 @@ struct GatewayOptions: ParsableArguments {
     var apiKeysFile: String?
 
     @Option(
-        name: .customLong("max-body-bytes"),
-        help: ArgumentHelp(
-            "How large the body of a model call may be. (ROLLCALL_MAX_BODY_BYTES; default: 33554432)",
-            valueName: "bytes"))
-    var maximumBodyBytes: String?
-
-    @Option(
-        name: .customLong("max-answer-bytes"),
-        help: ArgumentHelp(
-            "How large an answer that is recorded may be. (ROLLCALL_MAX_ANSWER_BYTES; default: 67108864)",
-            valueName: "bytes"))
-    var maximumAnswerBytes: String?
-
-    @Option(
         help: ArgumentHelp(
             "Delete a rollout when nothing has come of it for so long: 30d, 12h, 90m or 45s. "
                 + "(ROLLCALL_RETAIN; default: keep all)",

@@ -3,6 +3,8 @@
 import Foundation
 import Logging
 import ModelProxy
+import SQLiteTraceStore
+import TraceStore
 import TracingGateway
 
 /// A flag or variable of the gateway that cannot be used.
@@ -13,11 +15,13 @@ struct GatewaySettingError: Error, CustomStringConvertible {
 /// The gateway's settings, from flags and variables.
 struct GatewaySettings {
     let configuration: GatewayConfiguration
+    let ledger: TraceLedger.Configuration
+    let store: StoreLimits
     let storePath: String
     let logLevel: Logger.Level
     let logFormat: StandardErrorLogHandler.Format
 
-    init(_ options: GatewayOptions, environment: [String: String]) throws {
+    init(_ options: GatewayOptions, _ limits: LimitOptions, environment: [String: String]) throws {
         let sources = SettingSources(environment: environment)
         let keys = try Self.keys(options, sources)
         var configuration = GatewayConfiguration(
@@ -34,16 +38,19 @@ struct GatewaySettings {
         configuration.retention = try sources.value(
             options.retain, "--retain", "ROLLCALL_RETAIN", RetentionPeriod.expected
         ) { RetentionPeriod($0)?.duration }
-        let body = try sources.bytes(options.maximumBodyBytes, "--max-body-bytes", "ROLLCALL_MAX_BODY_BYTES")
-        if let body { configuration.proxy.maximumBodyBytes = body }
-        let answer = try sources.bytes(options.maximumAnswerBytes, "--max-answer-bytes", "ROLLCALL_MAX_ANSWER_BYTES")
-        if let answer { configuration.proxy.maximumAnswerBytes = answer }
         guard configuration.isAllowed else {
             throw GatewaySettingError(
                 description: "--host \(configuration.host) can be reached from other machines, and there are no keys; "
                     + "set ROLLCALL_API_KEYS or --api-keys-file, or use --host localhost")
         }
-        self.configuration = configuration
+        var bounded = BoundedSettings(gateway: configuration)
+        for (limit, flag) in limits.values {
+            let value = try sources.value(flag, "--\(limit.name)", limit.variable, limit.expected, limit.parse)
+            if let value { limit.set(value, in: &bounded) }
+        }
+        self.configuration = bounded.gateway
+        ledger = bounded.ledger
+        store = bounded.store
         storePath = try StoreLocation(sources.text(options.store, "ROLLCALL_STORE")).path
         let levels = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
         logLevel =
@@ -114,12 +121,6 @@ private struct SettingSources {
                 description: "\(flag == nil ? variable : name) is '\(text)', expected \(expected)")
         }
         return value
-    }
-
-    func bytes(_ flag: String?, _ name: String, _ variable: String) throws -> Int? {
-        try value(flag, name, variable, "a number of bytes from 1024 to 1073741824") { text in
-            Int(text).flatMap { (1024...1_073_741_824).contains($0) ? $0 : nil }
-        }
     }
 
     func contents(of file: String, flag: String) throws -> String {

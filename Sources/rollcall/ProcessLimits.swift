@@ -23,6 +23,17 @@ enum ProcessLimits {
         _ = setrlimit(resource, &limit)
     }
 
+    /// Gives large buffers back to the system as soon as they are free. After the first of them the C library would
+    /// otherwise keep what is as large, and a few large answers at once would take their memory for good.
+    static func returnLargeBuffers() {
+        #if canImport(Glibc)
+        typealias SetOption = @convention(c) (CInt, CInt) -> CInt
+        let mmapThreshold: CInt = -3
+        guard let function = dlsym(nil, "mallopt") else { return }
+        _ = unsafeBitCast(function, to: SetOption.self)(mmapThreshold, 512 << 10)
+        #endif
+    }
+
     #if canImport(Glibc)
     private static let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
     #else

@@ -77,7 +77,7 @@ struct ModelPathTests {
         ("{T}%FF{C}", .notUTF8(name: "row_id")),
         ("/rollout_id/%C3/invocation_id/i/experiment_id/e/run_id/n/row_id/w{C}", .notUTF8(name: "rollout_id")),
         ("/project_id/%80{C}", .notUTF8(name: "project_id")),
-        ("{T}{X}{C}", .idTooLong(name: "row_id")),
+        ("{T}{X}{C}", .idTooLong(name: "row_id", limit: 256)),
         ("/attempt/a%20b{T}{C}", .badAttempt),
         ("/attempt/{X}{T}{C}", .badAttempt),
         ("{T}/encoded_base_url/a+b/{C}", .encodedBaseURLNotBase64),

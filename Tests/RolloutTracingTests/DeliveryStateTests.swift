@@ -165,23 +165,37 @@ import WireJSON
         #expect(state.statistics.statusesWaiting == 0)
     }
 
+    @Test("a line that would be one too many whenever it came is dropped, and the status behind it goes out")
+    func tooManyLines() throws {
+        var state = state()
+        _ = add("plain", "r", to: &state)
+        _ = add("end", "r", status: .finished(), to: &state)
+        let post = try #require(state.nextPosts(now: start).first)
+        _ = state.complete(
+            post.number, .refused(code: 429, retryAfter: nil, reason: "full", isFinal: true), now: start, jitter: 0)
+        #expect(state.statistics.dropped == 1)
+        #expect(state.nextPosts(now: start).map(messages) == [["end"]])
+    }
+
     @Test("results of a batch: put off, refused for good, taken")
     func results() throws {
         var state = batching()
         _ = add("later", "a", to: &state)
         _ = add("bad", "b", to: &state)
         _ = add("good", "c", to: &state)
+        _ = add("too many", "d", to: &state)
         let post = try #require(state.nextPosts(now: start).first)
         let results: [PostOutcome.LineResult] = messages(post).map {
             switch $0 {
             case "later": .refused(code: 503, reason: "")
             case "bad": .refused(code: 422, reason: "")
+            case "too many": .refused(code: 429, reason: "", isFinal: true)
             default: .accepted(Self.ours)
             }
         }
         let effects = state.complete(post.number, .results(results), now: start, jitter: 0)
         #expect(effects.delivered.map(\.rolloutID) == ["c"])
-        #expect(state.statistics.dropped == 1)
+        #expect(state.statistics.dropped == 2)
         #expect(state.nextPosts(now: start).isEmpty)
         let wake = try #require(state.nextWake(now: start))
         #expect(state.nextPosts(now: wake).map(messages) == [["later"]])

@@ -1,5 +1,6 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
+import NIOCore
 import TestSupport
 import Testing
 import TracingGateway

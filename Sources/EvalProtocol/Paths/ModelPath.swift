@@ -11,7 +11,7 @@ public struct ModelPath: Sendable, Hashable {
         case completions, responses, messages, models, embeddings
     }
 
-    /// No id may be longer than this in UTF-8.
+    /// No id may be longer than this in UTF-8, where nothing else is said.
     public static let maximumIDBytes = 256
 
     /// What is asked for.
@@ -27,11 +27,15 @@ public struct ModelPath: Sendable, Hashable {
 
     /// Takes a path apart.
     ///
-    /// - Parameter path: The path without its query, still percent-encoded.
+    /// - Parameters:
+    ///   - path: The path without its query, still percent-encoded.
+    ///   - maximumIDBytes: How long an id may be in UTF-8.
     /// - Returns: `nil` when this is not a path of the model API; one with only some of the five ids is none.
     /// - Throws: ``ModelPathError`` when it is one, but has an id, an attempt or a URL that cannot be used.
-    public init?(parsing path: String) throws(ModelPathError) {
-        guard let found = try ModelPathParser(path).parse() else { return nil }
+    public init?(
+        parsing path: String, maximumIDBytes: Int = ModelPath.maximumIDBytes
+    ) throws(ModelPathError) {
+        guard let found = try ModelPathParser(path, maximumIDBytes: maximumIDBytes).parse() else { return nil }
         self = found
     }
 

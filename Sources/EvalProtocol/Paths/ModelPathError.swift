@@ -4,8 +4,8 @@
 public enum ModelPathError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The segment after `name` is not UTF-8 once its percent-escapes are resolved.
     case notUTF8(name: String)
-    /// The id after `name` is longer than ``ModelPath/maximumIDBytes``.
-    case idTooLong(name: String)
+    /// The id after `name` is longer than so many bytes.
+    case idTooLong(name: String, limit: Int)
     /// The segment after `attempt` is not an ``AttemptID``.
     case badAttempt
     /// The segment after `encoded_base_url` is not URL-safe Base64 of a text.
@@ -17,8 +17,8 @@ public enum ModelPathError: Error, Sendable, Hashable, CustomStringConvertible {
         switch self {
         case .notUTF8(let name):
             "the path's \(name) is not UTF-8; percent-encode the UTF-8 bytes of the id"
-        case .idTooLong(let name):
-            "the path's \(name) is longer than \(ModelPath.maximumIDBytes) bytes; use a shorter id"
+        case .idTooLong(let name, let limit):
+            "the path's \(name) is longer than \(limit) bytes; use a shorter id"
         case .badAttempt:
             "the path's attempt is not 1 to 64 characters of A-Z, a-z, 0-9, '.', '_' and '-'"
         case .encodedBaseURLNotBase64:

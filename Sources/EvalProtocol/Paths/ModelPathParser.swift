@@ -3,8 +3,12 @@
 /// Takes a model API path apart, from both ends: the API's name from the back, ids from the front.
 struct ModelPathParser {
     private let bytes: [UInt8]
+    private let maximumIDBytes: Int
 
-    init(_ path: String) { bytes = Array(path.utf8) }
+    init(_ path: String, maximumIDBytes: Int) {
+        bytes = Array(path.utf8)
+        self.maximumIDBytes = maximumIDBytes
+    }
 
     func parse() throws(ModelPathError) -> ModelPath? {
         guard let (api, start) = suffix() else { return try untaggedModel() }
@@ -170,7 +174,7 @@ struct ModelPathParser {
 
     private func id(_ name: String, _ range: Range<Int>) throws(ModelPathError) -> String {
         guard let id = PercentEncoding.decoded(bytes[range]) else { throw .notUTF8(name: name) }
-        guard id.utf8.count <= ModelPath.maximumIDBytes else { throw .idTooLong(name: name) }
+        guard id.utf8.count <= maximumIDBytes else { throw .idTooLong(name: name, limit: maximumIDBytes) }
         return id
     }
 

@@ -7,6 +7,8 @@ import TraceStore
 /// What a call's record tells that is known when the call begins. A class, for it is handed on a dozen times a call.
 final class CallContext {
     let account: Account
+    /// The one that its path names.
+    let rollout: RolloutKey?
     /// The rollout it belongs to; `nil` when it is not to be recorded.
     let metadata: RolloutMetadata?
     let requestID: String
@@ -18,11 +20,12 @@ final class CallContext {
     let start: NIODeadline
 
     init(
-        _ accepted: CallRoute.Accepted, metadata: RolloutMetadata?, requestID: String, request: ModelRequest?,
-        edits: [String], startedAt: Int64, start: NIODeadline
+        _ accepted: CallRoute.Accepted, rollout: RolloutKey?, metadata: RolloutMetadata?, requestID: String,
+        request: ModelRequest?, edits: [String], startedAt: Int64, start: NIODeadline
     ) {
         account = accepted.account
         target = accepted.target
+        self.rollout = rollout
         self.metadata = metadata
         self.requestID = requestID
         self.request = request

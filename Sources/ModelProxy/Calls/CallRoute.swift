@@ -28,9 +28,7 @@ enum CallRoute {
         do {
             found = try addresses.address(head.uri)
         } catch {
-            self = .refuse(
-                .badRequest(
-                    error.description.prefix(1).uppercased() + error.description.dropFirst() + ".", param: "path"))
+            self = .refuse(.wrongPath(error))
             return
         }
         guard let address = found else {

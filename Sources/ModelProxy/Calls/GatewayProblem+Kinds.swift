@@ -10,6 +10,13 @@ extension GatewayProblem {
         GatewayProblem(status: 400, message, type: "invalid_request_error", code: code, param: param)
     }
 
+    static func wrongPath(_ error: ModelPathError) -> GatewayProblem {
+        let sentence = error.description.prefix(1).uppercased() + error.description.dropFirst()
+        guard case .idTooLong = error else { return badRequest(sentence + ".", param: "path") }
+        return badRequest(
+            sentence + ", or start the gateway with a larger --max-id-bytes.", param: "path", code: "id_too_long")
+    }
+
     static func notJSON(_ error: JSONError) -> GatewayProblem {
         badRequest(
             "The request's body is \(error.description). Send one JSON object.", param: "body", code: "invalid_json")
@@ -57,10 +64,14 @@ extension GatewayProblem {
 
 /// The problems of load.
 extension GatewayProblem {
-    static let tooManyBodies = GatewayProblem(
-        status: 503,
-        "The bodies of all the calls that are coming in are too large together. Send the call again later.",
-        type: "server_error", code: "overloaded", retryAfter: 2, isWorthRepeating: true)
+    static func tooManyBodies(limit: Int) -> GatewayProblem {
+        GatewayProblem(
+            status: 503,
+            "The bodies of all the requests that are coming in are larger than \(limit) bytes together. Send the call "
+                + "again later, or start the gateway with a larger --max-incoming-bytes.",
+            type: "server_error", code: "overloaded", param: "--max-incoming-bytes", retryAfter: 2,
+            isWorthRepeating: true)
+    }
 }
 
 /// The problems of rollouts.
@@ -99,10 +110,14 @@ extension GatewayProblem {
             type: "upstream_error", code: "upstream_unreachable", isWorthRepeating: true)
     }
 
-    static func tooManyCalls(_ origin: UpstreamOrigin) -> GatewayProblem {
+    static func noConnection(to origin: UpstreamOrigin) -> GatewayProblem {
         GatewayProblem(
-            status: 503, "Too many calls wait for a connection to \(origin). Send the call again later.",
-            type: "server_error", code: "too_many_calls", retryAfter: 2, isWorthRepeating: true)
+            status: 503,
+            "All connections to \(origin) are in use, and too many calls wait for one, or this one has waited too long. "
+                + "Send the call again later, or start the gateway with a larger --max-upstream-connections, "
+                + "--max-upstream-waiting or --upstream-wait-seconds.",
+            type: "server_error", code: "no_upstream_connection", param: "--max-upstream-connections", retryAfter: 2,
+            isWorthRepeating: true)
     }
 
     package static func upstreamFailed(_ sentence: String) -> GatewayProblem {
@@ -113,8 +128,10 @@ extension GatewayProblem {
 
     static func upstreamSilent(seconds: Int64) -> GatewayProblem {
         GatewayProblem(
-            status: 504, "The upstream sent nothing for \(seconds) seconds.", type: "upstream_error",
-            code: "upstream_timeout", isWorthRepeating: true)
+            status: 504,
+            "The upstream sent nothing for \(seconds) seconds; --upstream-first-byte-seconds and "
+                + "--upstream-idle-seconds are how long it may.",
+            type: "upstream_error", code: "upstream_timeout", isWorthRepeating: true)
     }
 
     static func unknownEncoding(_ encoding: String) -> GatewayProblem {

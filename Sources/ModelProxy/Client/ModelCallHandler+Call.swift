@@ -18,13 +18,13 @@ extension ModelCallHandler {
     // MARK: The request
 
     func start(_ context: ChannelHandlerContext, _ intake: RequestIntake) {
-        incomingBytes = 0
         let accepted = intake.accepted
         let path = accepted.address.path
         let configuration = services.configuration
         let isChat = path.api == .chatCompletions
         let hasBody = intake.head.method == .POST
         let metadata = isChat ? path.metadata : nil
+        let rollout = path.metadata.map { RolloutKey(account: accepted.account, rolloutID: $0.rolloutID) }
         let requestID = services.nextRequestID()
         let startedAt = WallClock.now()
         let now = NIODeadline.now()
@@ -39,22 +39,33 @@ extension ModelCallHandler {
                 edits = edited.edits
                 modelRequest = request
             } catch {
+                hold(0)
                 answer(context, error, intake.head, requestID: requestID)
                 return
             }
         }
+        if let problem = services.callsInFlight.begin(accepted.account, rollout) {
+            hold(0)
+            answer(context, problem, intake.head, requestID: requestID)
+            return
+        }
         if metadata != nil {
+            // Counted with the records from here on; a body that is not recorded stays counted as it is.
+            hold(0)
             // An answer's usual size; what it takes more is asked for when it is known.
             guard let room = services.ledger.reserve(bytes: intake.body.count + (16 << 10)) else {
+                services.callsInFlight.end(accepted.account, rollout)
                 answer(context, .noRoom(reasonForNoRoom), intake.head, requestID: requestID)
                 return
             }
             reservation = consume room
         }
-        if let tagged = path.metadata,
-            let problem = refusal(of: tagged, accepted.account, isRecorded: metadata != nil)
+        if let rollout,
+            let problem = refusal(of: rollout, attempt: path.metadata?.attempt, isRecorded: metadata != nil)
         {
+            services.callsInFlight.end(accepted.account, rollout)
             _ = reservation.take()
+            hold(0)
             answer(context, problem, intake.head, requestID: requestID)
             return
         }
@@ -65,7 +76,6 @@ extension ModelCallHandler {
             intake.head, to: accepted.target, query: accepted.address.query, body: body, rules: rules)
 
         callNumber += 1
-        services.metrics.began()
         call = ModelCall(
             ModelCall.Plan(
                 isRecorded: metadata != nil, streams: modelRequest?.streams ?? false,
@@ -74,7 +84,8 @@ extension ModelCallHandler {
                 maximumAnswerBytes: configuration.maximumAnswerBytes, timeouts: configuration.timeouts),
             now: now)
         callContext = CallContext(
-            accepted, metadata: metadata, requestID: requestID, request: modelRequest, edits: edits + request.edits,
+            accepted, rollout: rollout, metadata: metadata, requestID: requestID, request: modelRequest,
+            edits: edits + request.edits,
             startedAt: startedAt, start: now)
         requestHead = intake.head
         upstreamRequest = request.bytes
@@ -87,9 +98,8 @@ extension ModelCallHandler {
     }
 
     /// Counts the call for its rollout, whose budget may have no room for it.
-    private func refusal(of tagged: RolloutMetadata, _ account: Account, isRecorded: Bool) -> GatewayProblem? {
-        let rollout = RolloutKey(account: account, rolloutID: tagged.rolloutID)
-        switch services.ledger.callStarts(rollout, attempt: tagged.attempt, recorded: isRecorded) {
+    private func refusal(of rollout: RolloutKey, attempt: AttemptID?, isRecorded: Bool) -> GatewayProblem? {
+        switch services.ledger.callStarts(rollout, attempt: attempt, recorded: isRecorded) {
         case .free: return nil
         case .charged(let attempt):
             charge = (rollout, attempt)
@@ -131,7 +141,7 @@ extension ModelCallHandler {
             return
         }
         waiting.pool.cancel(waiting.ticket)
-        upstreamUnavailable(.tooManyCalls(callContext.target.origin))
+        upstreamUnavailable(.noConnection(to: callContext.target.origin))
     }
 
     func upstreamUnavailable(_ problem: GatewayProblem) {
@@ -263,7 +273,8 @@ extension ModelCallHandler {
     private func forgetCall() {
         if let upstream, case .ended? = call?.phase { upstream.abandon() }
         upstream = nil
-        if call != nil { services.metrics.ended() }
+        if let callContext { services.callsInFlight.end(callContext.account, callContext.rollout) }
+        hold(0)
         takeBackCharge()
         call = nil
         callContext = nil

@@ -9,7 +9,7 @@ import TraceStore
 extension ModelCallHandler {
     var reasonForNoRoom: String {
         switch services.ledger.health {
-        case .healthy: "too many records wait to be stored"
+        case .healthy: TraceLedger.tooManyRecords
         case .unhealthy(let reason): reason
         }
     }
@@ -31,7 +31,7 @@ extension ModelCallHandler {
             recordID = receipt.id
             charge = nil
             isRecorded = true
-        case .success(.conflict(let reason)), .success(.unknown(let reason)):
+        case .success(.conflict(let reason)), .success(.unknown(let reason)), .success(.overLimit(let reason)):
             services.logger.error("a call was not recorded: \(reason)")
         case .failure(let error):
             services.logger.error("a call was not recorded: \(error.description)")
@@ -46,8 +46,8 @@ extension ModelCallHandler {
         let isAwaited = state == .recorded
         let needed = record.byteCount - room.bytes
         guard needed <= 0 || room.grow(by: needed) else {
-            services.logger.error("a call was not recorded: too many records wait to be stored")
-            if isAwaited { deliverLater(.failure(StoreError(.unavailable, "too many records wait to be stored"))) }
+            services.logger.error("a call was not recorded: \(TraceLedger.tooManyRecords)")
+            if isAwaited { deliverLater(.failure(StoreError(.unavailable, TraceLedger.tooManyRecords))) }
             return
         }
         guard isAwaited else {

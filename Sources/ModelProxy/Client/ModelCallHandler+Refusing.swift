@@ -19,7 +19,7 @@ extension ModelCallHandler {
 
     /// Answers before the request has ended, then reads on for a while.
     func refuseEarly(_ context: ChannelHandlerContext, _ problem: GatewayProblem, _ head: HTTPRequestHead) {
-        incomingBytes = 0
+        hold(0)
         state = .draining(bytes: 0, until: .now() + services.configuration.timeouts.drain)
         services.startTiming(self)
         write(

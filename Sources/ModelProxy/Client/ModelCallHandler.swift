@@ -39,9 +39,7 @@ package final class ModelCallHandler: ChannelDuplexHandler {
     var inputIsClosed = false
 
     /// This connection's share of ``LoopServices/incomingBytes``.
-    var incomingBytes = 0 {
-        didSet { services.incomingBytes += incomingBytes - oldValue }
-    }
+    private var incomingBytes = 0
 
     // The present call.
     var call: ModelCall?
@@ -101,11 +99,11 @@ package final class ModelCallHandler: ChannelDuplexHandler {
         case .collecting(var intake):
             state = .idle  // so that the body is not copied
             intake.add(bytes)
-            incomingBytes = intake.body.count
+            let isRoom = hold(intake.body.count)
             if intake.isTooLarge {
                 refuseEarly(context, .bodyTooLarge(limit: services.configuration.maximumBodyBytes), intake.head)
-            } else if services.incomingBytes > services.configuration.maximumIncomingBytes {
-                refuseEarly(context, .tooManyBodies, intake.head)
+            } else if !isRoom {
+                refuseEarly(context, .tooManyBodies(limit: services.configuration.maximumIncomingBytes), intake.head)
             } else {
                 state = .collecting(intake)
             }
@@ -135,6 +133,15 @@ package final class ModelCallHandler: ChannelDuplexHandler {
         case .draining: close(context)
         case .idle, .calling, .closing: break
         }
+    }
+
+    /// Takes note of how much of a body is in memory.
+    ///
+    /// - Returns: whether all bodies together may be that large.
+    @discardableResult
+    func hold(_ bytes: Int) -> Bool {
+        defer { incomingBytes = bytes }
+        return services.incomingBytes.add(bytes - incomingBytes)
     }
 
     private func passUp(_ context: ChannelHandlerContext, _ data: NIOAny) {
@@ -172,7 +179,7 @@ package final class ModelCallHandler: ChannelDuplexHandler {
         }
         if call == nil { services.stopTiming(self) }
         state = .closing
-        incomingBytes = 0
+        hold(0)
         context.fireChannelInactive()
     }
 

@@ -12,10 +12,13 @@ package struct ProxyConfiguration: Sendable {
     package var forwardsAuthorization = false
     /// Bytes of a request's body, at most; `--max-body-bytes`.
     package var maximumBodyBytes = 32 << 20
-    /// Bytes of all the bodies that are coming in on one event loop, at most.
+    /// Bytes of all the bodies that are coming in, at most, those for the router included; `--max-incoming-bytes`.
     package var maximumIncomingBytes = 256 << 20
     /// Bytes of an answer that is recorded, at most; `--max-answer-bytes`.
     package var maximumAnswerBytes = 64 << 20
+    /// Bytes of an id in a path, at most; `--max-id-bytes`.
+    package var maximumIDBytes = 256
+    package var calls = CallLimits()
     package var timeouts = CallTimeouts()
     package var pool = UpstreamPoolLimits()
     /// What upstreams' certificates are checked against.
@@ -25,6 +28,18 @@ package struct ProxyConfiguration: Sendable {
         self.keys = keys
         self.upstreams = upstreams
     }
+}
+
+/// How many calls may be in flight.
+package struct CallLimits: Sendable {
+    /// `--max-calls`
+    package var total = 8192
+    /// Less than all, so that an account does not take the place of the others; `--max-calls-per-account`.
+    package var account = 4096
+    /// `--max-calls-per-rollout`
+    package var rollout = 256
+
+    package init() {}
 }
 
 /// How long a call may wait, for what.
@@ -50,7 +65,7 @@ package struct CallTimeouts: Sendable {
 
 /// Bounds on connections to one upstream, for each event loop.
 package struct UpstreamPoolLimits: Sendable {
-    package var maximumConnections = 1024
+    package var maximumConnections = 4096
     package var maximumWaiters = 4096
     /// How long a connection is kept for the next call. Servers close theirs after five seconds and more.
     package var idle = TimeAmount.seconds(4)

@@ -13,6 +13,14 @@ package struct UpstreamRules: Sendable {
     /// The upstreams that `encoded_base_url` may name besides ``standard``.
     let allowed: [Rule]
 
+    /// No upstream at all.
+    package static let none = UpstreamRules(standard: nil, allowed: [])
+
+    private init(standard: Rule?, allowed: [Rule]) {
+        self.standard = standard
+        self.allowed = allowed
+    }
+
     /// - Parameters:
     ///   - upstream: what an openai client would have as `base_url`; `nil` when calls must name theirs.
     ///   - upstreamKey: the bearer key for that upstream's origin.

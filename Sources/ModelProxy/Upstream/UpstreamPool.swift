@@ -40,7 +40,7 @@ final class UpstreamPool {
         case .wait: break
         case .refuse:
             waiters[ticket] = nil
-            call.upstreamUnavailable(.tooManyCalls(origin))
+            call.upstreamUnavailable(.noConnection(to: origin))
         }
         return ticket
     }

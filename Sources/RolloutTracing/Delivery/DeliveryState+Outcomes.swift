@@ -43,10 +43,12 @@ extension DeliveryState {
                 known.batchLimit = min(max(known.batchLimit, 1) * 2, batchSize)
             }
             take(results, of: post, now: now, jitter: jitter, &effects)
-        case .refused(let code, let retryAfter, let reason) where post.isBatch:
+        case .refused(let code, let retryAfter, let reason, _) where post.isBatch:
             refuseBatch(post, gateway, code, retryAfter, reason, now: now, jitter: jitter, &effects)
-        case .refused(let code, let retryAfter, let reason):
-            refuseLine(post, gateway, code, retryAfter, reason, now: now, jitter: jitter, &effects)
+        case .refused(let code, let retryAfter, let reason, let isFinal):
+            refuseLine(
+                post, gateway, Fault(code: code, isFinal: isFinal), code, retryAfter, reason, now: now, jitter: jitter,
+                &effects)
         case .failed(let reason):
             fail(gateway, reason: reason, retryAfter: nil, now: now, jitter: jitter)
             putBack(post, first: post.isBatch, &effects)
@@ -93,11 +95,11 @@ extension DeliveryState {
             let lane = post.lanes[index]
             switch results[index] {
             case .accepted(let answer): deliver(item, lane, answer, post.destination, &effects)
-            case .refused(let code, _) where code == 408 || code == 429 || code >= 500:
+            case .refused(let code, _, let isFinal) where code == 408 || code == 429 && !isFinal || code >= 500:
                 statistics.retries += 1
                 pause(lane, now: now, retryAfter: nil, jitter: jitter)
                 returned.append((item, lane))
-            case .refused(let code, let reason):
+            case .refused(let code, let reason, _):
                 if let stripped = stripped(item, lane, code, reason, &effects) { returned.append((stripped, lane)) }
             }
         }
@@ -113,7 +115,7 @@ extension DeliveryState {
         var post = post
         if code == 404 || code == 405 || code == 501 {
             learn(post.destination) { $0.refusesBatches = true }
-        } else if Fault(code: code) == .gateway {
+        } else if Fault(code: code, isFinal: false) == .gateway {
             fail(gateway, reason: reason, retryAfter: retryAfter, now: now, jitter: jitter)
             if Fault.isLasting(code: code) { answerWaiters(of: &post, code: code, reason: reason, &effects) }
         } else if post.items.count > 1 {
@@ -125,11 +127,11 @@ extension DeliveryState {
     }
 
     private mutating func refuseLine(
-        _ post: Post, _ gateway: Int, _ code: Int, _ retryAfter: Duration?, _ reason: String,
+        _ post: Post, _ gateway: Int, _ fault: Fault, _ code: Int, _ retryAfter: Duration?, _ reason: String,
         now: ContinuousClock.Instant, jitter: Double, _ effects: inout Effects
     ) {
         var post = post
-        switch Fault(code: code) {
+        switch fault {
         case .line:
             var returned: [(DeliveryItem, Int)] = []
             for (item, lane) in zip(post.items, post.lanes) {

@@ -67,7 +67,7 @@ extension LogDelivery {
         let body = post.items[0].body
         var outcome = await sendLine(body, to: post, route: post.route)
         // 404 is how some gateways say that they have the other route.
-        if case .refused(404, _, _) = outcome { outcome = await sendLine(body, to: post, route: post.route.other) }
+        if case .refused(404, _, _, _) = outcome { outcome = await sendLine(body, to: post, route: post.route.other) }
         return outcome
     }
 
@@ -109,7 +109,8 @@ extension LogDelivery {
             guard !answer.isSuccess else { return read(answer) }
             return .refused(
                 code: answer.code, retryAfter: answer.retryAfter,
-                reason: "\(url) answered \(answer.code)\(answer.errorMessage.map { ": \($0)" } ?? "")")
+                reason: "\(url) answered \(answer.code)\(answer.errorMessage.map { ": \($0)" } ?? "")",
+                isFinal: answer.isFinal)
         } catch {
             return .failed(reason: "\(url): \(GatewayHTTP.reason(error))")
         }
@@ -136,7 +137,8 @@ extension PostOutcome.LineResult {
             let error = reader["error"]
             self = .refused(
                 code: reader["code"].value?.int ?? 503,
-                reason: error.value?.string ?? error["message"].value?.string ?? "no reason given")
+                reason: error.value?.string ?? error["message"].value?.string ?? "no reason given",
+                isFinal: reader["should_retry"].value?.bool == false)
         }
     }
 }

@@ -154,7 +154,7 @@ public final class LogDelivery: Service, Sendable {
         guard configuration.isVerbose else { return }
         switch outcome {
         case .accepted, .results: logger?.notice("POST \(url) with \(lines) lines: taken")
-        case .refused(let code, _, let reason): logger?.notice("POST \(url) with \(lines) lines: \(code) \(reason)")
+        case .refused(let code, _, let reason, _): logger?.notice("POST \(url) with \(lines) lines: \(code) \(reason)")
         case .failed(let reason): logger?.notice("POST \(url) with \(lines) lines: \(reason)")
         }
     }

@@ -15,6 +15,9 @@ package struct GatewayHTTP: Sendable {
 
         package var isSuccess: Bool { (200..<300).contains(code) }
 
+        /// Whether it says that a repeat would be answered the same.
+        package var isFinal: Bool { headers.first(name: "x-should-retry") == "false" }
+
         /// The seconds of a `Retry-After` header; dates are not read.
         package var retryAfter: Duration? {
             headers.first(name: "retry-after").flatMap(Double.init).map { .seconds(max(0, min($0, 86_400))) }

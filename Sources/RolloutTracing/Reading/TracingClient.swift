@@ -136,7 +136,7 @@ public enum RegistrationResult: Sendable, Hashable {
     init(_ reader: JSONReader) {
         switch PostOutcome.LineResult(reader) {
         case .accepted(let answer): self = .registered(answer)
-        case .refused(let code, let reason): self = .refused(code: code, reason: reason)
+        case .refused(let code, let reason, _): self = .refused(code: code, reason: reason)
         }
     }
 }

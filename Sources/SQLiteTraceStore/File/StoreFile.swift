@@ -16,9 +16,9 @@ final class StoreFile: Sendable {
     private let writer: Mutex<BatchWriter>
 
     /// Opens the file, or makes it, and moves into it what its log still holds, where nobody is in the way.
-    init(path: String, logger: Logger, now: @escaping @Sendable () -> Int64) throws {
+    init(path: String, limits: StoreLimits, logger: Logger, now: @escaping @Sendable () -> Int64) throws {
         try LeftLog.bringToDisk(path)
-        pool = try DatabasePool(path: path, configuration: Self.configuration)
+        pool = try DatabasePool(path: path, configuration: Self.configuration(limits))
         checkpointer = try Checkpointer(path: path, logger: logger)
         let checkpointer = checkpointer
         let writer = try pool.writeWithoutTransaction { db in
@@ -27,26 +27,28 @@ final class StoreFile: Sendable {
             // Another program that has the file open keeps what an earlier gateway believed to have moved.
             try db.forgetWhatWasMoved()
             checkpointer.restart(db)
-            return try BatchWriter(db, now: now)
+            return try BatchWriter(db, logsPerRollout: limits.logsPerRollout, now: now)
         }
         hashSeed = writer.hashSeed
         self.writer = Mutex(writer)
     }
 
-    private static var configuration: Configuration {
+    private static func configuration(_ limits: StoreLimits) -> Configuration {
         var configuration = Configuration()
         configuration.label = "rollcall.store"
         configuration.busyMode = .timeout(5)
         configuration.foreignKeysEnabled = false
         configuration.maximumReaderCount = 4
         configuration.prepareDatabase { db in
+            var cache = limits.pageCacheBytes >> 10
             if db.configuration.readonly {
                 db.keepLogOnClose()
+                cache /= 4
             } else {
                 // Larger pages take fewer of them for a call's bodies. Only the file's first connection decides.
                 try db.execute(sql: "PRAGMA page_size = 8192")
             }
-            try db.execute(sql: "PRAGMA cache_size = -16000; PRAGMA temp_store = MEMORY")
+            try db.execute(sql: "PRAGMA cache_size = -\(cache); PRAGMA temp_store = MEMORY")
         }
         return configuration
     }

@@ -14,9 +14,8 @@ extension BatchWriter {
 
     mutating func apply(_ log: LogRecord, _ db: Database) throws -> RecordOutcome {
         let account = try row(of: log.account, db)
-        let tagset = try tagset(log.tags, account, db)
         let rolloutIDs = log.rolloutIDs
-        if let id = try storedRepeat(of: log, account, tagset, db) {
+        if let id = try storedRepeat(of: log, account, db) {
             guard let first = rolloutIDs.first else { return .stored(StoredReceipt(id: id, duplicate: true)) }
             let key = RolloutKey(account: log.account, rolloutID: first)
             // Nothing is changed: a rollout that has been deleted since does not come back.
@@ -24,6 +23,8 @@ extension BatchWriter {
             let state = try known ?? RolloutRows.state(first, account, db)?.state ?? RolloutState()
             return .stored(StoredReceipt(id: id, duplicate: true, state.effect(of: log.attempt)))
         }
+        if let reason = try excess(log, rolloutIDs.first, account, db) { return .overLimit(reason) }
+        let tagset = try tagset(log.tags, account, db)
         let id = nextID()
         let status = log.status.flatMap { status in
             log.code.map {
@@ -39,6 +40,7 @@ extension BatchWriter {
             var rollout = try rollout(key, account, db)
             let effect = rollout.known.state.receive(
                 line: index == 0 ? log.attempt : nil, status: status, lease: log.lease, ids: ids, at: id)
+            rollout.known.lines? += 1
             staged.rollouts[key] = rollout
             try tell(effect, of: key, rollout.known, db)
             if index == 0 {
@@ -88,21 +90,45 @@ extension BatchWriter {
         ])
     }
 
+    /// Why a line is one too many for its rollout; one with a status never is.
+    private mutating func excess(
+        _ log: LogRecord, _ rolloutID: String?, _ account: Int64, _ db: Database
+    ) throws -> String? {
+        guard log.code == nil, let rolloutID else { return nil }
+        let key = RolloutKey(account: log.account, rolloutID: rolloutID)
+        var rollout = try rollout(key, account, db)
+        let lines = try rollout.known.lines ?? countLines(key, account, db)
+        if rollout.known.lines == nil {
+            rollout.known.lines = lines
+            staged.rollouts[key] = rollout
+        }
+        guard lines >= logsPerRollout else { return nil }
+        return "rollout \(rolloutID) has \(lines) log lines, and only lines with a status are taken beyond "
+            + "\(logsPerRollout); log less, or start the gateway with a larger --max-logs-per-rollout"
+    }
+
+    private func countLines(_ key: RolloutKey, _ account: Int64, _ db: Database) throws -> Int {
+        guard let tag = try TagRows.tag("rollout_id:\(key.rolloutID)", account, seed: hashSeed, db) else { return 0 }
+        let statement = try db.cachedStatement(
+            sql: "SELECT count(*) FROM log WHERE tagset IN (SELECT tagset FROM tagset_tag WHERE tag = ?)")
+        return try Int.fetchOne(statement, arguments: [tag]) ?? 0
+    }
+
     /// The same line sent before: same account, id and content.
-    private func storedRepeat(
-        of log: LogRecord, _ account: Int64, _ tagset: Int64, _ db: Database
-    ) throws -> Int64? {
+    private func storedRepeat(of log: LogRecord, _ account: Int64, _ db: Database) throws -> Int64? {
         guard let clientID = log.clientID else { return nil }
         let statement = try db.cachedStatement(
             sql: """
-                SELECT id FROM log WHERE account = ? AND client_id = ? AND tagset = ? AND program IS ? AND severity IS ?
-                  AND status IS ? AND extras IS ? AND message IS ? LIMIT 1
+                SELECT id FROM log WHERE account = ? AND client_id = ? AND program IS ? AND severity IS ?
+                  AND status IS ? AND extras IS ? AND message IS ?
+                  AND tagset IN (SELECT id FROM tagset WHERE account = ? AND hash = ? AND tags IS ?) LIMIT 1
                 """)
+        let tags = Blob.encoded(texts: log.tags)
         return try Int64.fetchOne(
             statement,
             arguments: [
-                account, clientID.blob, tagset, log.program.blob, log.severity.blob, log.status.map { Data($0) },
-                log.extras.map { Data($0) }, log.message.blob,
+                account, clientID.blob, log.program.blob, log.severity.blob, log.status.map { Data($0) },
+                log.extras.map { Data($0) }, log.message.blob, account, Blob.hash(tags, seed: hashSeed), Data(tags),
             ])
     }
 }

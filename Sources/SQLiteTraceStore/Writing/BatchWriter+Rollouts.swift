@@ -27,7 +27,8 @@ extension BatchWriter {
         } else if let (row, state) = try RolloutRows.state(key.rolloutID, account, db) {
             rollout = StagedRollout(known: KnownRollout(row: row, state: state), stored: state)
         } else {
-            rollout = StagedRollout(known: KnownRollout(row: nextRolloutRow(), state: RolloutState()), stored: nil)
+            rollout = StagedRollout(
+                known: KnownRollout(row: nextRolloutRow(), state: RolloutState(), lines: 0), stored: nil)
         }
         staged.rollouts[key] = rollout
         return rollout

@@ -15,6 +15,8 @@ struct BatchWriter {
         /// The ids of the last call and its set of tags: nearly always those of the next.
         var lastMetadata: RolloutMetadata?
         var lastTagset: Int64 = 0
+        /// How many lines it has, once that has been asked.
+        var lines: Int?
     }
 
     struct StagedRollout: Sendable {
@@ -46,6 +48,7 @@ struct BatchWriter {
 
     let now: @Sendable () -> Int64
     let hashSeed: Int64
+    let logsPerRollout: Int
     private(set) var lastID: Int64
     private var lastRolloutRow: Int64
     var eventCount: Int
@@ -59,8 +62,9 @@ struct BatchWriter {
     var row = RowBuffer()
 
     /// Reads where an earlier run of the gateway ended.
-    init(_ db: Database, now: @escaping @Sendable () -> Int64) throws {
+    init(_ db: Database, logsPerRollout: Int, now: @escaping @Sendable () -> Int64) throws {
         self.now = now
+        self.logsPerRollout = logsPerRollout
         lastID =
             try Int64.fetchOne(
                 db,

@@ -9,6 +9,8 @@ package enum RecordOutcome: Sendable, Hashable {
     case conflict(String)
     /// The record speaks of a rollout or an attempt that there is not. Nothing was changed.
     case unknown(String)
+    /// There is as much of its kind as may be. Nothing was changed, and a repeat would not change it either.
+    case overLimit(String)
 }
 
 /// The acknowledgement of a stored record. For a line or call it speaks of the first rollout.

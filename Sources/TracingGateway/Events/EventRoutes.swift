@@ -44,7 +44,10 @@ struct EventRoutes {
             subscription: subscription, channel: context.channel, limits: limits,
             logger: logger, requestID: context.requestID)
         guard let slot = streams.take() else {
-            throw Problem.tooBusy("too many event streams are open; close some, or name several experiments in one")
+            throw Problem.tooBusy(
+                "\(limits.eventStreams) event streams are open, as many as --max-event-streams allows; close some, or "
+                    + "name several experiments in one",
+                parameter: "--max-event-streams")
         }
         return Response(
             status: .ok,

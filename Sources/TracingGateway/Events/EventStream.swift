@@ -53,7 +53,7 @@ struct EventStream: Sendable {
     /// the channel here is whole, so that the two do not mix.
     private func write(_ bytes: [UInt8]) async throws {
         let channel = channel
-        let slow = channel.eventLoop.scheduleTask(in: TimeAmount(limits.unreadEvent)) {
+        let slow = channel.eventLoop.scheduleTask(in: limits.unreadEvent) {
             channel.close(promise: nil)
         }
         defer { slow.cancel() }

@@ -7,14 +7,16 @@ import WireJSON
 /// The answer to one item of a batch.
 enum ItemResult {
     case accepted(StoredReceipt)
-    /// 429 and 503 may be retried.
-    case refused(code: Int, sentence: String)
+    /// 429 and 503 may be retried, unless it says otherwise.
+    case refused(code: Int, sentence: String, isWorthRepeating: Bool = true)
 
     init(_ result: Result<RecordOutcome, StoreError>) {
         switch result {
         case .success(.stored(let receipt)): self = .accepted(receipt)
         case .success(.conflict(let sentence)): self = .refused(code: 409, sentence: sentence)
         case .success(.unknown(let sentence)): self = .refused(code: 404, sentence: sentence)
+        case .success(.overLimit(let sentence)):
+            self = .refused(code: 429, sentence: sentence, isWorthRepeating: false)
         case .failure(let error):
             self = .refused(code: error.reason == .refused ? 400 : 503, sentence: error.description)
         }
@@ -26,8 +28,13 @@ enum ItemResult {
             var object: JSONObject = ["id": id, "ok": true, "duplicate": .bool(receipt.duplicate)]
             for member in receipt.answer.members { object.append(member.key.text, member.value) }
             return .object(object)
-        case .refused(let code, let sentence):
-            return ["id": id, "ok": false, "code": .number(JSONNumber(code)), "error": .string(sentence)]
+        case .refused(let code, let sentence, let isWorthRepeating):
+            var object: JSONObject = [
+                "id": id, "ok": false, "code": .number(JSONNumber(code)), "error": .string(sentence),
+            ]
+            // The word of the header that a line of its own would have been answered with.
+            if !isWorthRepeating { object.append("should_retry", false) }
+            return .object(object)
         }
     }
 }

@@ -9,8 +9,8 @@ struct LogBody {
     let account: Account
     /// The attempt of the post's path, which beats the body's.
     let pathAttempt: AttemptID?
+    let maximumTags: Int
 
-    static let maximumTags = 1000
     static let maximumClientIDBytes = 256
     static let maximumLeaseSeconds = 86_400.0
 
@@ -36,8 +36,8 @@ struct LogBody {
     }
 
     private func tags(_ reader: JSONReader) throws(JSONDecodingError) -> [String] {
-        guard let array = reader.value?.array, !array.isEmpty, array.count <= Self.maximumTags else {
-            throw reader.error(expected: "1 to \(Self.maximumTags) tags such as \"rollout_id:x\"")
+        guard let array = reader.value?.array, !array.isEmpty, array.count <= maximumTags else {
+            throw reader.error(expected: "1 to \(maximumTags) tags (--max-tags) such as \"rollout_id:x\"")
         }
         var seen: Set<String> = []
         var tags: [String] = []

@@ -20,7 +20,7 @@ struct LogRoutes {
 
     private func body(_ context: GatewayContext) throws(Problem) -> LogBody {
         guard context.parameters.get("attempt") != nil else {
-            return LogBody(account: context.account, pathAttempt: nil)
+            return LogBody(account: context.account, pathAttempt: nil, maximumTags: limits.tags)
         }
         let text = try context.segment("attempt")
         guard let attempt = AttemptID(text) else {
@@ -28,12 +28,12 @@ struct LogRoutes {
                 .badRequest, "the path's attempt id must be 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'",
                 parameter: "attempt")
         }
-        return LogBody(account: context.account, pathAttempt: attempt)
+        return LogBody(account: context.account, pathAttempt: attempt, maximumTags: limits.tags)
     }
 
     @Sendable private func post(_ request: Request, _ context: GatewayContext) async throws -> Response {
         let reading = try body(context)
-        let bytes = try await request.bytes(upTo: limits.logBodyBytes)
+        let bytes = try await request.bytes(upTo: limits, context)
         let record: LogRecord
         do {
             record = try reading.record(JSONReader(JSONValue(parsing: bytes)))
@@ -45,14 +45,15 @@ struct LogRoutes {
         }
         switch ItemResult(result) {
         case .accepted(let receipt): return Response(json: JSONValue.object(receipt.answer).serialized())
-        case .refused(503, let sentence): throw Problem.unavailable(sentence)
-        case .refused(_, let sentence): throw Problem(.badRequest, sentence)
+        case .refused(503, let sentence, _): throw Problem.unavailable(sentence)
+        case .refused(429, let sentence, _): throw Problem.tooManyLogs(sentence)
+        case .refused(_, let sentence, _): throw Problem(.badRequest, sentence)
         }
     }
 
     @Sendable private func postBatch(_ request: Request, _ context: GatewayContext) async throws -> Response {
         let reading = try body(context)
-        let items = try await request.batch(upTo: limits)
+        let items = try await request.batch(upTo: limits, context)
         return try await ledger.answer(items) { item throws(JSONDecodingError) in
             .log(try reading.batchRecord(item))
         } id: {

@@ -15,7 +15,7 @@ struct RegistrationBody {
         _ = try item.object()
         var metadata: RolloutMetadata = try item["metadata"].decode()
         for (name, id) in metadata.ids where id.utf8.count > limits.idBytes {
-            throw item["metadata"][name].error(expected: "at most \(limits.idBytes) bytes")
+            throw item["metadata"][name].error(expected: "at most \(limits.idBytes) bytes (--max-id-bytes)")
         }
         if let attempt = item["attempt"].present { metadata.attempt = try attempt.decode() }
         var registration = Registration(account: account, metadata: metadata)

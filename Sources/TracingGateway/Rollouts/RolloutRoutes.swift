@@ -23,7 +23,7 @@ struct RolloutRoutes {
     // MARK: Registration
 
     @Sendable private func register(_ request: Request, _ context: GatewayContext) async throws -> Response {
-        let items = try await request.batch(upTo: limits)
+        let items = try await request.batch(upTo: limits, context)
         return try await ledger.answer(items) { item throws(JSONDecodingError) in
             .registration(try RegistrationBody(account: context.account, limits: limits).registration(item))
         } id: {

@@ -18,7 +18,7 @@ struct ScoreRoutes {
     }
 
     @Sendable private func post(_ request: Request, _ context: GatewayContext) async throws -> Response {
-        let items = try await request.batch(upTo: limits)
+        let items = try await request.batch(upTo: limits, context)
         return try await ledger.answer(items) { item throws(JSONDecodingError) in
             .score(try score(item, context.account))
         } id: {
@@ -30,7 +30,7 @@ struct ScoreRoutes {
         _ = try item.object()
         let rolloutID = try item["rollout_id"].nonEmptyString()
         guard rolloutID.utf8.count <= limits.idBytes else {
-            throw item["rollout_id"].error(expected: "at most \(limits.idBytes) bytes")
+            throw item["rollout_id"].error(expected: "at most \(limits.idBytes) bytes (--max-id-bytes)")
         }
         let scorer = try item["scorer"].nonEmptyString()
         guard scorer.utf8.count <= Self.maximumScorerBytes else {

@@ -7,8 +7,8 @@ import WireJSON
 
 extension Request {
     /// The elements of a body that is an array.
-    func batch(upTo limits: RouteLimits) async throws -> [JSONReader] {
-        let bytes = try await bytes(upTo: limits.logBodyBytes)
+    func batch(upTo limits: RouteLimits, _ context: GatewayContext) async throws -> [JSONReader] {
+        let bytes = try await bytes(upTo: limits, context)
         do {
             let items = try JSONReader(JSONValue(parsing: bytes)).elements()
             guard items.count <= limits.batchItems else {

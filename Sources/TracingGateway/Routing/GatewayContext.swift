@@ -4,6 +4,7 @@ import Foundation
 import Hummingbird
 import HummingbirdCore
 import Logging
+import ModelProxy
 import NIOCore
 import TraceStore
 
@@ -12,12 +13,22 @@ struct GatewayContext: RequestContext {
     var coreContext: CoreRequestContextStorage
     let channel: any Channel
     let requestID = RequestID()
+    /// What the request's body takes of the memory for all of them.
+    let body: BodyShare
     /// Whose key came with the request; set before any route runs.
     var account = Account.default
 
-    init(source: ApplicationRequestContextSource) {
+    init(source: Source) {
         coreContext = CoreRequestContextStorage(source: source)
         channel = source.channel
+        body = BodyShare(of: source.incomingBytes)
+    }
+
+    /// What it is made of.
+    struct Source: RequestContextSource {
+        let channel: any Channel
+        let logger: Logger
+        let incomingBytes: IncomingBytes
     }
 
     /// A variable segment of the path, decoded.

@@ -17,6 +17,8 @@ struct Problem: Error, Sendable, CustomStringConvertible {
     var code: String?
     var retryAfterSeconds: Int?
     var allowed: [String] = []
+    /// Whether a repeat may help; `nil` where the status says so.
+    var isWorthRepeating: Bool?
 
     init(
         _ status: HTTPResponse.Status, _ message: String, parameter: String? = nil, code: String? = nil,
@@ -55,9 +57,8 @@ struct Problem: Error, Sendable, CustomStringConvertible {
         if let retryAfterSeconds { fields[.retryAfter] = String(retryAfterSeconds) }
         if !allowed.isEmpty { fields[.allow] = allowed.joined(separator: ", ") }
         if status.code == 413, let name = HTTPField.Name("connection") { fields[name] = "close" }
-        if status.code < 500, status.code != 408, status.code != 429, let name = HTTPField.Name("x-should-retry") {
-            fields[name] = "false"
-        }
+        let mayRepeat = isWorthRepeating ?? (status.code >= 500 || status.code == 408 || status.code == 429)
+        if !mayRepeat, let name = HTTPField.Name("x-should-retry") { fields[name] = "false" }
         return fields
     }
 }
@@ -91,12 +92,32 @@ extension Problem {
         Problem(.serviceUnavailable, sentence, code: "store_unavailable", retryAfterSeconds: 1)
     }
 
-    static func tooBusy(_ what: String) -> Problem {
-        Problem(.serviceUnavailable, what, code: "too_busy", retryAfterSeconds: 1)
+    static func tooBusy(_ what: String, parameter flag: String) -> Problem {
+        Problem(.serviceUnavailable, what, parameter: flag, code: "too_busy", retryAfterSeconds: 1)
+    }
+
+    static func tooManyBodies(limit: Int) -> Problem {
+        Problem(
+            .serviceUnavailable,
+            "the bodies of all the requests that are coming in are larger than \(limit) bytes together; send it again "
+                + "later, or start the gateway with a larger --max-incoming-bytes",
+            parameter: "--max-incoming-bytes", code: "overloaded", retryAfterSeconds: 2)
+    }
+
+    /// A rollout has as many log lines as it may.
+    static func tooManyLogs(_ sentence: String) -> Problem {
+        var problem = Problem(
+            .tooManyRequests, sentence, parameter: "--max-logs-per-rollout", code: "too_many_logs")
+        problem.isWorthRepeating = false
+        return problem
     }
 
     static func bodyTooLarge(_ bytes: Int) -> Problem {
-        Problem(.contentTooLarge, "the body is larger than \(bytes) bytes; send less at once", code: "body_too_large")
+        Problem(
+            .contentTooLarge,
+            "the body is larger than \(bytes) bytes; send less at once, or start the gateway with a larger "
+                + "--max-log-body-bytes",
+            parameter: "--max-log-body-bytes", code: "body_too_large")
     }
 
     static func notHTTP(_ reason: String) -> Problem {
@@ -106,15 +127,36 @@ extension Problem {
     static func headTooLarge(_ limits: ConnectionLimits) -> Problem {
         Problem(
             .requestHeaderFieldsTooLarge,
-            "the request's head is larger than \(limits.headBytes) bytes or has more than \(limits.headerFields) fields",
+            "the request's head is larger than \(limits.headBytes) bytes (--max-head-bytes) or has more than "
+                + "\(limits.headerFields) fields (--max-header-fields)",
             code: "head_too_large")
     }
 
     static func slowBody(_ limits: ConnectionLimits) -> Problem {
         Problem(
             .requestTimeout,
-            "the request's body stopped for more than \(limits.bodyPause.nanoseconds / 1_000_000_000) s "
-                + "or took more than \(limits.body.nanoseconds / 1_000_000_000) s",
+            "the request's body stopped for more than \(seconds(limits.bodyPause)) s (--body-pause-seconds) "
+                + "or took more than \(seconds(limits.body)) s (--body-seconds)",
             code: "slow_body")
+    }
+
+    static func slowHead(_ limits: ConnectionLimits) -> Problem {
+        Problem(
+            .requestTimeout, "the request's head took more than \(seconds(limits.head)) s (--head-seconds)",
+            code: "slow_head")
+    }
+
+    private static func seconds(_ time: TimeAmount) -> String {
+        let milliseconds = time.nanoseconds / 1_000_000
+        return milliseconds % 1000 == 0 ? "\(milliseconds / 1000)" : "\(Double(milliseconds) / 1000)"
+    }
+
+    /// The whole answer, for one who writes it straight to a socket that is closed then.
+    var rawAnswer: ByteBuffer {
+        let body = body
+        var head = "HTTP/1.1 \(status.code) \(status.reasonPhrase)\r\nconnection: close\r\n"
+        for field in headerFields { head += "\(field.name.rawName): \(field.value)\r\n" }
+        head += "\(RequestID.headerName): \(RequestID())\r\ncontent-length: \(body.count)\r\n\r\n"
+        return ByteBuffer(bytes: Array(head.utf8) + body)
     }
 }

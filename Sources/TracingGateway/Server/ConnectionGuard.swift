@@ -18,6 +18,8 @@ final class ConnectionGuard: ChannelDuplexHandler {
     private let loop: any EventLoop
     private var deadlines: ConnectionDeadlines
     private var context: ChannelHandlerContext?
+    /// Stands next to the socket.
+    weak var watch: HeadWatch?
     private var deadlineTimer: (at: NIODeadline, scheduled: Scheduled<Void>)?
     private var unreadTimer: Scheduled<Void>?
     private var answer = Answer.none
@@ -184,6 +186,16 @@ final class ConnectionGuard: ChannelDuplexHandler {
         context.flush()
     }
 
+    /// Answers where there is no request yet that the handlers on the way would take an answer for.
+    private func refuseUnread(_ context: ChannelHandlerContext, _ problem: Problem) {
+        guard let socket = watch?.context else { return context.close(promise: nil) }
+        isClosing = true
+        deadlineTimer?.scheduled.cancel()
+        let written = loop.makePromise(of: Void.self)
+        linger(context, after: written.futureResult)
+        socket.writeAndFlush(NIOAny(problem.rawAnswer), promise: written)
+    }
+
     /// Writes the last part, closes the output, and reads until the client has closed too: a socket that is closed
     /// with bytes unread would reset the connection, and the client might never see the answer.
     private func close(
@@ -191,16 +203,20 @@ final class ConnectionGuard: ChannelDuplexHandler {
     ) {
         isClosing = true
         deadlineTimer?.scheduled.cancel()
-        let bound = NIOLoopBound(context, eventLoop: loop)
-        let linger = limits.linger
-        let loop = loop
         let written = promise ?? loop.makePromise(of: Void.self)
-        written.futureResult.whenComplete { _ in
+        linger(context, after: written.futureResult)
+        context.write(data, promise: written)
+    }
+
+    private func linger(_ context: ChannelHandlerContext, after written: EventLoopFuture<Void>) {
+        let bound = NIOLoopBound(context, eventLoop: loop)
+        let time = limits.linger
+        let loop = loop
+        written.whenComplete { _ in
             bound.value.close(mode: .output, promise: nil)
             bound.value.read()
-            loop.scheduleTask(in: linger) { bound.value.close(promise: nil) }
+            loop.scheduleTask(in: time) { bound.value.close(promise: nil) }
         }
-        context.write(data, promise: written)
     }
 
     /// Makes sure that a timer fires at the next deadline or before it.
@@ -225,7 +241,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
         if next.at > loop.now { return schedule(context) }
         switch next.expiry {
         case .idle: context.close(promise: nil)
-        case .slowHead: context.close(promise: nil)
+        case .slowHead: refuseUnread(context, .slowHead(limits))
         case .slowBody:
             if answer == .awaited { refuse(context, .slowBody(limits)) } else { context.close(promise: nil) }
         }

@@ -121,8 +121,10 @@ package struct Gateway: Service {
         table.register(with: router)
         let responder = router.buildResponder()
         let logger = logger
+        let incomingBytes = proxy.incomingBytes
         return { request, writer, channel in
-            let context = GatewayContext(source: ApplicationRequestContextSource(channel: channel, logger: logger))
+            let context = GatewayContext(
+                source: .init(channel: channel, logger: logger, incomingBytes: incomingBytes))
             let response = try await responder.respond(to: request, context: context)
             try await writer.write(response: response.head, body: response.body)
         }

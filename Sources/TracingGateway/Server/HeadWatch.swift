@@ -14,8 +14,16 @@ final class HeadWatch: ChannelInboundHandler {
 
     private let guardian: ConnectionGuard
     private var cameEarly = false
+    private(set) var context: ChannelHandlerContext?
 
-    init(_ guardian: ConnectionGuard) { self.guardian = guardian }
+    init(_ guardian: ConnectionGuard) {
+        self.guardian = guardian
+        guardian.watch = self
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         if guardian.isAnswering { cameEarly = true }

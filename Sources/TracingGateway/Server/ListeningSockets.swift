@@ -100,8 +100,7 @@ private struct Binding {
             return try await bootstrap.bind(host: host, port: port) { child in
                 guard registry.add(child) else {
                     return child.eventLoop.makeCompletedFuture {
-                        try child.pipeline.syncOperations.addHandler(
-                            RefusedConnection(linger: channel.limits.linger))
+                        try child.pipeline.syncOperations.addHandler(RefusedConnection(limits: channel.limits))
                         return nil
                     }
                 }

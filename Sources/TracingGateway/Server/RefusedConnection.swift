@@ -1,6 +1,5 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
-import HTTPTypes
 import NIOCore
 
 /// A connection beyond the bound: answered 503 without being listened to, then closed.
@@ -8,23 +7,18 @@ final class RefusedConnection: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    private let linger: TimeAmount
+    private let limits: ConnectionLimits
 
-    init(linger: TimeAmount) { self.linger = linger }
-
-    private static let problem = Problem.tooBusy("too many connections are open; send the request again later")
+    init(limits: ConnectionLimits) { self.limits = limits }
 
     func channelActive(context: ChannelHandlerContext) {
-        var head = "HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n"
-        for field in Self.problem.headerFields { head += "\(field.name.rawName): \(field.value)\r\n" }
-        let body = Self.problem.body
-        head += "\(RequestID.headerName): \(RequestID())\r\ncontent-length: \(body.count)\r\n\r\n"
-        var buffer = context.channel.allocator.buffer(capacity: head.utf8.count + body.count)
-        buffer.writeString(head)
-        buffer.writeBytes(body)
+        let problem = Problem.tooBusy(
+            "\(limits.connections) connections are open, as many as --max-connections allows; send the request again "
+                + "later",
+            parameter: "--max-connections")
         let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
-        let linger = linger
-        context.writeAndFlush(wrapOutboundOut(buffer)).whenComplete { _ in
+        let linger = limits.linger
+        context.writeAndFlush(wrapOutboundOut(problem.rawAnswer)).whenComplete { _ in
             let context = bound.value
             context.close(mode: .output, promise: nil)
             context.eventLoop.scheduleTask(in: linger) { bound.value.close(promise: nil) }

@@ -35,7 +35,9 @@ struct StatusRoutes {
     private func state(of key: RolloutKey, _ view: StatusView, wait: Double) async throws -> RolloutState? {
         guard wait > 0 else { return try await ledger.state(of: key) }
         guard let slot = waiting.take() else {
-            throw Problem.tooBusy("too many requests wait for a status; poll again later")
+            throw Problem.tooBusy(
+                "\(limits.waiting) requests wait for a status, as many as --max-waiting allows; poll again later",
+                parameter: "--max-waiting")
         }
         defer { withExtendedLifetime(slot) {} }
         do {
