@@ -41,6 +41,23 @@ extension ServerSentEventSplitter {
             }
         }
 
+        /// Gives the event other data; every other byte stays, if the data stands in one line of it.
+        package mutating func replaceData(with new: [UInt8]) {
+            if let range = raw.firstRange(of: data), !new.contains(where: { $0 == 0x0A || $0 == 0x0D }) {
+                raw.replaceSubrange(range, with: new)
+            } else {
+                raw = []
+                for (field, value) in [("event", name), ("id", id)] {
+                    if let value { raw += "\(field): \(value)\n".utf8 }
+                }
+                for line in new.split(whereSeparator: { $0 == 0x0A || $0 == 0x0D }) {
+                    raw += "data: ".utf8 + line + [0x0A]
+                }
+                raw.append(0x0A)
+            }
+            data = new
+        }
+
         /// Whether this is the `[DONE]` that ends a stream of completion chunks.
         public var isDone: Bool { data.elementsEqual("[DONE]".utf8) }
     }

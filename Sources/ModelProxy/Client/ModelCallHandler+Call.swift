@@ -31,10 +31,14 @@ extension ModelCallHandler {
         var body: [UInt8]?
         var modelRequest: ModelRequest?
         var edits: [String] = []
+        var capture: CapturePlan?
         if hasBody {
             do throws(GatewayProblem) {
                 let request = try ModelRequest(body: intake.body)
-                let edited = RequestEdits.body(request.body, fields: request.fields)
+                if metadata != nil {
+                    capture = CapturePlan(accepted.target.capture, of: accepted.target.profile, request)
+                }
+                let edited = RequestEdits.body(request.body, fields: request.fields, capture: capture)
                 body = edited.bytes
                 edits = edited.edits
                 modelRequest = request
@@ -68,7 +72,8 @@ extension ModelCallHandler {
                 isRecorded: metadata != nil, streams: modelRequest?.streams ?? false,
                 choices: modelRequest?.choices ?? 1,
                 toleratesEnd: intake.head.closesConnection,
-                maximumAnswerBytes: configuration.maximumAnswerBytes, timeouts: configuration.timeouts),
+                maximumAnswerBytes: configuration.maximumAnswerBytes, timeouts: configuration.timeouts,
+                capture: capture),
             now: now)
         callContext = CallContext(
             accepted, metadata: metadata, requestID: requestID, request: modelRequest, edits: edits + request.edits,

@@ -93,13 +93,16 @@ enum Schema {
           PRIMARY KEY(rollout, log)) STRICT, WITHOUT ROWID;
 
         -- base and script: what the request repeats of which call. The large columns come last.
+        -- capture: what was to be captured, and what of it is missing, as JSON. prompt_ids: the token ids of the prompt
+        -- after the prompt_shared first ones, which are those of the call prompt_base.
         CREATE TABLE call(
           id INTEGER PRIMARY KEY, account INTEGER NOT NULL, rollout INTEGER NOT NULL, tagset INTEGER NOT NULL,
           attempt INTEGER NOT NULL, state INTEGER NOT NULL, base INTEGER, depth INTEGER NOT NULL, parent INTEGER,
           started INTEGER NOT NULL, first_byte INTEGER, ended INTEGER NOT NULL, streamed INTEGER NOT NULL,
           answer_status INTEGER, prompt_tokens INTEGER, completion_tokens INTEGER, upstream TEXT NOT NULL, edits TEXT, error TEXT, requested_model TEXT, answered_model TEXT, fingerprint TEXT,
           policy_version TEXT, finish_reason TEXT, request_id TEXT NOT NULL,
-          script BLOB, lengths BLOB, envelope BLOB, added BLOB, answer BLOB) STRICT;
+          capture TEXT, prompt_base INTEGER, prompt_shared INTEGER, script BLOB, lengths BLOB, envelope BLOB,
+          prompt_ids BLOB, added BLOB, answer BLOB, tokens BLOB) STRICT;
         CREATE INDEX call_tagset ON call(tagset);
 
         -- former: the ids before, when the event tells of other ids.

@@ -11,7 +11,7 @@ package enum StoreRecord: Sendable {
     package var byteCount: Int {
         switch self {
         case .call(let call): call.byteCount
-        case .amendment(let amendment): amendment.answer.count + 256
+        case .amendment(let amendment): amendment.answer.count + amendment.captured.byteCount + 256
         case .log(let log): log.byteCount
         case .registration: 1024
         // A guess at what it writes: it names little and changes much.

@@ -31,9 +31,12 @@ package struct Conversation: Sendable, Hashable {
     /// The trace that the call continues.
     package var parent: Int64?
     package var parts: [Part]
+    /// The token ids of its prompt, or of that of a call that it continues.
+    package var prompt: SharedPrompt.Prompt?
 
     package init(
-        call: Int64, depth: Int, anchor: Int64, anchorCount: Int, trace: Int64?, parent: Int64?, parts: [Part]
+        call: Int64, depth: Int, anchor: Int64, anchorCount: Int, trace: Int64?, parent: Int64?, parts: [Part],
+        prompt: SharedPrompt.Prompt? = nil
     ) {
         self.call = call
         self.depth = depth
@@ -42,6 +45,7 @@ package struct Conversation: Sendable, Hashable {
         self.trace = trace
         self.parent = parent
         self.parts = parts
+        self.prompt = prompt
     }
 
     /// Whether `other` begins with all of this one's parts.
@@ -63,5 +67,15 @@ extension [Conversation] {
     }
 
     /// Roughly the memory they hold.
-    package var byteCount: Int { reduce(64) { $0 + 64 + $1.parts.count * MemoryLayout<Conversation.Part>.stride } }
+    package var byteCount: Int {
+        reduce(64) {
+            $0 + 64 + $1.parts.count * MemoryLayout<Conversation.Part>.stride + 4 * ($1.prompt?.ids.count ?? 0)
+        }
+    }
+
+    /// The prompt of the call that takes the place of the one it continues, when it has none itself.
+    package func prompt(continuedBy conversation: Conversation) -> SharedPrompt.Prompt? {
+        guard contains(where: { $0.prompt != nil }) else { return nil }
+        return last { $0.isBeginning(of: conversation) }?.prompt
+    }
 }
