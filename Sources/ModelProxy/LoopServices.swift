@@ -12,6 +12,8 @@ final class LoopServices {
     let logger: Logger
     let metrics: ProxyMetrics
     let outcomes: OutcomeMailbox
+    /// What is to be captured of a rollout's calls, when somebody has said so.
+    let rolloutCapture: ModelProxy.RolloutCapture
     var addresses: CallAddresses
     /// Bytes of the bodies that are coming in.
     var incomingBytes = 0
@@ -28,7 +30,7 @@ final class LoopServices {
 
     init(
         loop: any EventLoop, configuration: ProxyConfiguration, ledger: TraceLedger, tls: TLSContext, logger: Logger,
-        metrics: ProxyMetrics
+        metrics: ProxyMetrics, rolloutCapture: @escaping ModelProxy.RolloutCapture
     ) {
         self.loop = loop
         self.configuration = configuration
@@ -36,6 +38,7 @@ final class LoopServices {
         self.tls = tls
         self.logger = logger
         self.metrics = metrics
+        self.rolloutCapture = rolloutCapture
         outcomes = OutcomeMailbox(loop: loop)
         addresses = CallAddresses(configuration.upstreams)
     }

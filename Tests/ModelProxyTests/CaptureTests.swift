@@ -2,6 +2,8 @@
 
 import EvalProtocol
 import ModelProxy
+import NIOCore
+import NIOHTTP1
 import Synchronization
 import TestSupport
 import Testing
@@ -530,6 +532,69 @@ struct CaptureTests {
             #expect(!String(decoding: last.answer, as: UTF8.self).contains("prompt_token_ids"))
         }
         try await upstream.stop()
+    }
+
+    @Test("what a rollout says goes before what is said of its upstream")
+    func rollout() async throws {
+        let upstream = try await RawUpstream.start()
+        let rules = try UpstreamRules(
+            upstream: "http://127.0.0.1:\(upstream.port)",
+            capture: CaptureRules(captures: ["tokens"], profiles: ["vllm"]))
+        let captures: [String: Capture] = ["none": .none, "some": .logprobs]
+        try await TestGateway.with(
+            upstream: nil, configure: { $0.upstreams = rules }, rolloutCapture: { captures[$0.rolloutID] }
+        ) { gateway in
+            for (number, rollout) in ["none", "some", "other"].enumerated() {
+                let client = try await RawConnection.connect(port: gateway.port)
+                let path = TestGateway.tags.replacing("/R/", with: "/\(rollout)/") + "/chat/completions"
+                try await client.send(TestGateway.request("POST", path, headers: ["connection: close"]))
+                let served = try await upstream.connection(0, with: "hi")
+                let request = served.text
+                served.clear()
+                #expect(request.contains("\"logprobs\":true") == (rollout != "none"))
+                #expect(request.contains("return_token_ids") == (rollout == "other"))
+                try await served.send(Script.answer())
+                try await client.waitForEnd()
+                #expect(gateway.store.calls.count == number + 1)
+            }
+            #expect(gateway.store.calls.map(\.captured.capture) == [.none, .logprobs, .tokens])
+        }
+        try await upstream.stop()
+    }
+
+    @Test("chunks are edited whole, however their bytes are cut, and after the record too", arguments: 0..<8)
+    func cutAnywhere(_ number: Int) throws {
+        var random = SeededGenerator.printingSeed()
+        let example = try #require((Self.vllm + Self.fireworks).filter(\.streams).randomElement(using: &random))
+        let request = try ModelRequest(body: Array((Self.head + example.asked + "}").utf8))
+        let profile = try #require(UpstreamProfile(example.profile))
+        let plan = ModelCall.Plan(
+            isRecorded: true, streams: true, capture: CapturePlan(.tokens, of: profile, request))
+        let now = NIODeadline.uptimeNanoseconds(1)
+        var call = ModelCall(plan, now: now)
+        let head = ResponseHead(
+            status: 200, reason: "", headers: ["content-type": "text/event-stream"], framing: .chunked,
+            keepsAlive: true)
+        _ = call.answered(head, now: now)
+        // The last event lacks its empty line.
+        var rest = Array((example.answer.dropLast().map { "data: \($0)\n\n" }.joined() + ": bye").utf8)[...]
+        var seen = ByteBuffer()
+        while !rest.isEmpty {
+            let count = Int.random(in: 1...60, using: &random)
+            let step = call.received(ByteBuffer(bytes: rest.prefix(count)), now: now)
+            if let bytes = step.bytes { seen.writeImmutableBuffer(bytes) }
+            rest = rest.dropFirst(count)
+            if case .holding = call.phase, Bool.random(using: &random) {
+                _ = call.checkTime(isPaused: false, now: now + .seconds(31))
+                if let bytes = call.recorded(true, now: now).bytes { seen.writeImmutableBuffer(bytes) }
+            }
+        }
+        var last = call.upstreamEnded(now: now)
+        if call.phase != .ended { last = call.recorded(true, now: now) }
+        if let bytes = last.bytes { seen.writeImmutableBuffer(bytes) }
+        #expect(String(buffer: seen) == example.seen.dropLast().map { "data: \($0)\n\n" }.joined() + ": bye")
+        #expect(last.end == .clean && call.phase == .ended)
+        #expect(call.captured.promptTokenIDs == example.prompt)
     }
 
     @Test("a call that is not recorded is not asked for more")

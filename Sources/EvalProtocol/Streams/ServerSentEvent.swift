@@ -43,8 +43,10 @@ extension ServerSentEventSplitter {
 
         /// Gives the event other data; every other byte stays, if the data stands in one line of it.
         package mutating func replaceData(with new: [UInt8]) {
-            if let range = raw.firstRange(of: data), !new.contains(where: { $0 == 0x0A || $0 == 0x0D }) {
-                raw.replaceSubrange(range, with: new)
+            // Near the beginning, in nearly all events behind their only `data: `.
+            let start = raw.indices.first { raw.count - $0 >= data.count && raw[$0...].starts(with: data) }
+            if let start, !new.contains(where: { $0 == 0x0A || $0 == 0x0D }) {
+                raw.replaceSubrange(start..<start + data.count, with: new)
             } else {
                 raw = []
                 for (field, value) in [("event", name), ("id", id)] {

@@ -36,15 +36,16 @@ package enum RequestEdits {
             var hasFields = false
             for range in JSONElements.ranges(ofArrayAt: messages, in: body.span) ?? [] {
                 guard let message = try? JSONFields(ofObjectAt: range, in: body.span) else { continue }
-                var bytes: [UInt8]?
-                for field in message.fields {
+                // Each field for itself: of one name there may be one that goes and one that stays.
+                let removed = message.fields.indices.filter { index in
+                    let field = message.fields[index]
                     let name = field.name(in: body)
                     let isForeign = foreignFields.contains(name)
-                    guard isForeign || (name != "content" && isNull(body, field.value)) else { continue }
+                    guard isForeign || (name != "content" && isNull(body, field.value)) else { return false }
                     if isForeign { hasFields = true } else { hasNulls = true }
-                    bytes = try? JSONSplice.removing(name, from: bytes ?? Array(body[range]))
+                    return true
                 }
-                if let bytes { splices.replace(range, with: bytes) }
+                splices.remove(removed, from: message)
             }
             if hasNulls { edits.append("message-nulls") }
             if hasFields { edits.append("message-fields") }

@@ -57,10 +57,12 @@ struct TokenCapture: Sendable {
         var removed: [Int] = []
         var taken: [Int] = []
         for place in plan.places where place.scope == scope {
-            for field in object.indices(named: place.name, in: document) {
+            let fields = object.indices(named: place.name, in: document)
+            for field in fields {
                 let value = object.fields[field].value
                 guard document.isPresent(at: value) else { continue }
-                read(place, at: value, in: document, choice: choice)
+                // The last one of a name counts.
+                if field == fields.last { read(place, at: value, in: document, choice: choice) }
                 guard plan.takes(place) else {
                     if place.content == .logprobs { takeMatrices(at: value, in: document, &splices) }
                     continue

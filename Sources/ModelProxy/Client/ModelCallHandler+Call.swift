@@ -35,8 +35,11 @@ extension ModelCallHandler {
         if hasBody {
             do throws(GatewayProblem) {
                 let request = try ModelRequest(body: intake.body)
-                if metadata != nil {
-                    capture = CapturePlan(accepted.target.capture, of: accepted.target.profile, request)
+                if let metadata {
+                    let rollout = RolloutKey(account: accepted.account, rolloutID: metadata.rolloutID)
+                    capture = CapturePlan(
+                        services.rolloutCapture(rollout) ?? accepted.target.capture, of: accepted.target.profile,
+                        request)
                 }
                 let edited = RequestEdits.body(request.body, fields: request.fields, capture: capture)
                 body = edited.bytes
