@@ -12,6 +12,8 @@ final class LoopServices {
     let logger: Logger
     let metrics: ProxyMetrics
     let outcomes: OutcomeMailbox
+    /// What is to be captured of a rollout's calls, when somebody has said so.
+    let rolloutCapture: ModelProxy.RolloutCapture
     var addresses: CallAddresses
     let callsInFlight: CallsInFlight
     let incomingBytes: IncomingBytes
@@ -28,7 +30,8 @@ final class LoopServices {
 
     init(
         loop: any EventLoop, configuration: ProxyConfiguration, ledger: TraceLedger, tls: TLSContext, logger: Logger,
-        metrics: ProxyMetrics, callsInFlight: CallsInFlight, incomingBytes: IncomingBytes
+        metrics: ProxyMetrics, callsInFlight: CallsInFlight, incomingBytes: IncomingBytes,
+        rolloutCapture: @escaping ModelProxy.RolloutCapture
     ) {
         self.loop = loop
         self.configuration = configuration
@@ -38,6 +41,7 @@ final class LoopServices {
         self.metrics = metrics
         self.callsInFlight = callsInFlight
         self.incomingBytes = incomingBytes
+        self.rolloutCapture = rolloutCapture
         outcomes = OutcomeMailbox(loop: loop)
         addresses = CallAddresses(configuration)
     }

@@ -173,6 +173,9 @@ package final class TraceLedger: Sendable {
         return admission
     }
 
+    /// What is to be captured of a rollout's calls, when its registration has said so.
+    package func capture(of rollout: RolloutKey) -> Capture? { watch.capture(of: rollout) }
+
     package func takeBack(_ rollout: RolloutKey, attempt: Int) { watch.takeBack(rollout, attempt: attempt) }
 
     /// Deletes rollouts whole; how many of them there were. Each in a commit of its own, for others wait for that.
@@ -322,7 +325,7 @@ extension StoreRecord {
     fileprivate var needsWatch: Bool {
         switch self {
         case .log(let log): log.lease != nil
-        case .registration(let registration): registration.timeLimit != nil || registration.budget != nil
+        case .registration(let registration): registration.hasTerms
         case .call, .amendment, .verdict, .score, .deletion: false
         }
     }

@@ -38,6 +38,21 @@ struct GatewayOptions: ParsableArguments {
     var allowUpstream: [String] = []
 
     @Option(
+        help: ArgumentHelp(
+            "What is recorded for training: none, logprobs or tokens; ORIGIN=LEVEL for one upstream, and then repeatable. "
+                + "(ROLLCALL_CAPTURE, separated by commas; default: none)",
+            valueName: "level"))
+    var capture: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "The kind of server that is asked for it: openai, vllm, sglang, llamacpp or fireworks; with +routing "
+                + "(vllm, sglang, fireworks) its experts too; ORIGIN=PROFILE for one upstream, and then repeatable. "
+                + "(ROLLCALL_PROFILE, separated by commas; default: openai)",
+            valueName: "profile"))
+    var profile: [String] = []
+
+    @Option(
         name: .customLong("upstream-key-file"),
         help: ArgumentHelp(
             "A file with the key for --upstream; it goes to that origin only. (ROLLCALL_UPSTREAM_KEY holds the key itself)",

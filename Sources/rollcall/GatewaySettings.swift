@@ -88,15 +88,15 @@ struct GatewaySettings {
             key = try sources.contents(of: file, flag: "--upstream-key-file")
         }
         key = key?.trimmingCharacters(in: .whitespacesAndNewlines)
-        var allowed = options.allowUpstream
-        if allowed.isEmpty, let list = sources.environment["ROLLCALL_ALLOW_UPSTREAM"] {
-            allowed = list.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
-        }
         do {
             return try UpstreamRules(
                 upstream: sources.text(options.upstream, "ROLLCALL_UPSTREAM"),
-                upstreamKey: key.flatMap { $0.isEmpty ? nil : $0 }, allowed: allowed,
-                environment: sources.environment)
+                upstreamKey: key.flatMap { $0.isEmpty ? nil : $0 },
+                allowed: sources.list(options.allowUpstream, "ROLLCALL_ALLOW_UPSTREAM"),
+                environment: sources.environment,
+                capture: CaptureRules(
+                    captures: sources.list(options.capture, "ROLLCALL_CAPTURE"),
+                    profiles: sources.list(options.profile, "ROLLCALL_PROFILE")))
         } catch {
             throw GatewaySettingError(description: error.description)
         }
@@ -110,6 +110,12 @@ private struct SettingSources {
     func text(_ flag: String?, _ variable: String) -> String? {
         if let flag { return flag }
         return environment[variable].flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    /// A repeatable flag's values, else those in its variable, separated by commas.
+    func list(_ flags: [String], _ variable: String) -> [String] {
+        guard flags.isEmpty, let list = environment[variable] else { return flags }
+        return list.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
     }
 
     func value<Value>(

@@ -80,6 +80,7 @@ class Gateway(Process):
     """`rollcall gateway` over a store in a temporary folder; `url` is one that the Python client tags."""
 
     def __init__(self, upstream: str, *options: str, **environment: str):
+        self.upstream = upstream
         self.folder = tempfile.TemporaryDirectory(prefix="rollcall-store-")
         store = f"sqlite:{self.folder.name}/traces.sqlite"
         options = options if "--store" in options else ("--store", store, *options)

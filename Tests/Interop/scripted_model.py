@@ -6,12 +6,14 @@ The model's name is the rule:
     echo        answers `echo N: TEXT`, with N the number of user messages and TEXT the last one's
     tools       calls the first tool with {"a": 6, "b": 7}, then answers with what the tool gave
     tokens      as echo, with token ids and logprobs of prompt and answer
+    vllm        as echo, with what of these the request asks for as vLLM has it, and null for the rest
     status-NNN  refuses with that HTTP status
 """
 
 import json
 import re
 import threading
+import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -59,6 +61,8 @@ class Handler(BaseHTTPRequestHandler):
             self.refuse(int(refused[1]), "refused by rule")
         elif nulls:
             self.refuse(500, f"type must be string, but is null: {nulls[0]}")
+        elif body["model"].endswith("vllm"):
+            self.vllm(body)
         elif body.get("stream"):
             self.stream(body)
         else:
@@ -95,12 +99,46 @@ class Handler(BaseHTTPRequestHandler):
             answer["prompt_token_ids"] = [1, 2, 3]
         self.send(200, answer)
 
-    def stream(self, body: dict):
+    def vllm(self, body: dict):
         message, reason = answer_for(body)
+        texts = pieces(message["content"])
+        prompt = [zlib.crc32(piece.encode()) % 30000 for one in body["messages"] for piece in pieces(text_of(one["content"]))]
+
+        def tokens(start: int, end: int) -> dict:
+            content = [{"token": text, "logprob": -0.5, "bytes": None, "top_logprobs": []} for text in texts[start:end]]
+            ids = [100 + index for index in range(start, end)]
+            return {"logprobs": {"content": content} if body.get("logprobs") else None, "token_ids": ids if asks_for_ids else None}
+
+        asks_for_ids = body.get("return_token_ids")
+        prompt_ids = {"prompt_token_ids": prompt if asks_for_ids else None}
+        if not body.get("stream"):
+            choice = {"index": 0, "message": message, "finish_reason": reason} | tokens(0, len(texts))
+            head = {"id": "scripted", "object": "chat.completion", "created": 1, "model": body["model"]}
+            return self.send(200, head | {"choices": [choice], "usage": self.usage(body, message)} | prompt_ids)
+        self.begin_stream()
+        self.event(body, {"role": "assistant", "content": ""}, choice_extra={"logprobs": None}, **prompt_ids)
+        if asks_for_ids:
+            # Its parser withholds the first token, so this chunk has nothing but that token's id.
+            self.event(body, {}, choice_extra=tokens(0, 1))
+        self.event(body, {"content": texts[0] + texts[1]}, choice_extra=tokens(1, 2))
+        for index in range(2, len(texts)):
+            self.event(body, {"content": texts[index]}, choice_extra=tokens(index, index + 1))
+        self.event(body, {}, reason=reason, choice_extra={"logprobs": None})
+        self.end_stream()
+
+    def begin_stream(self):
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
+
+    def end_stream(self):
+        self.chunk(b"data: [DONE]\n\n")
+        self.wfile.write(b"0\r\n\r\n")
+
+    def stream(self, body: dict):
+        message, reason = answer_for(body)
+        self.begin_stream()
         tokens = body["model"].endswith("tokens")
         first = {"role": "assistant", "content": ""}
         self.event(body, first, **({"prompt_token_ids": [1, 2, 3]} if tokens else {}))
@@ -115,8 +153,7 @@ class Handler(BaseHTTPRequestHandler):
         self.event(body, {}, reason=reason)
         if (body.get("stream_options") or {}).get("include_usage"):
             self.event(body, None, usage=self.usage(body, message))
-        self.chunk(b"data: [DONE]\n\n")
-        self.wfile.write(b"0\r\n\r\n")
+        self.end_stream()
 
     def event(self, body: dict, delta, reason=None, choice_extra={}, **extra):
         choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": reason, **choice_extra}]

@@ -1,5 +1,6 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
+import EvalProtocol
 import ModelProxy
 import Testing
 import TraceStore
@@ -109,5 +110,43 @@ struct ConfigurationTests {
         }
         #expect(throws: ProxyConfigurationError.self) { try UpstreamRules(upstream: "localhost:8000") }
         #expect(throws: ProxyConfigurationError.self) { try UpstreamRules(upstream: "http://localhost:*") }
+    }
+
+    @Test("what is captured is said for all upstreams, and for one by its origin")
+    func capture() throws {
+        let rules = try UpstreamRules(
+            upstream: "http://localhost:8000/v1",
+            allowed: ["https://api.fireworks.ai/inference", "http://localhost:*"],
+            capture: CaptureRules(
+                captures: ["tokens", "https://api.fireworks.ai=logprobs", "http://localhost:*=none"],
+                profiles: ["https://api.fireworks.ai=fireworks+routing", "vllm", "http://localhost:9=sglang"]))
+        func target(_ base: String?) throws -> UpstreamTarget {
+            try rules.resolve(baseURL: base, suffix: "/chat/completions").get()
+        }
+        #expect(try target(nil).capture == .none)
+        #expect(try target(nil).profile == UpstreamProfile(.vllm))
+        #expect(try target("https://api.fireworks.ai/inference/v1").capture == .logprobs)
+        #expect(try target("https://api.fireworks.ai/inference/v1").profile.description == "fireworks+routing")
+        #expect(try target("http://localhost:9/v1").profile.description == "sglang")
+        let none = try UpstreamRules(upstream: "http://x").resolve(baseURL: nil, suffix: "/models").get()
+        #expect(none.capture == .none && none.profile == UpstreamProfile(.openai))
+    }
+
+    @Test(
+        "a capture or a profile that cannot be used is refused with the flag and what to write",
+        arguments: [
+            (["all"], [], "--capture: 'all' is none of none, logprobs, tokens"),
+            (["x=tokens"], ["vllm"], "--capture: x is not usable"),
+            (["logprobs"], ["tgi"], "--profile: 'tgi' is none of"),
+            (["logprobs"], ["openai+routing"], "--profile"), (["logprobs"], ["vllm+"], "--profile"),
+            (["tokens"], [], "--capture: each kind of server"),
+            (["tokens"], ["http://a=vllm"], "--capture: each kind of server"),
+            (["http://b=tokens"], ["http://a=vllm"], "--capture: each kind of server"),
+        ] as [([String], [String], String)])
+    func captureProblems(captures: [String], profiles: [String], message: String) {
+        let error = #expect(throws: ProxyConfigurationError.self) {
+            try CaptureRules(captures: captures, profiles: profiles)
+        }
+        #expect(error?.description.hasPrefix(message) == true, "\(error?.description ?? "")")
     }
 }

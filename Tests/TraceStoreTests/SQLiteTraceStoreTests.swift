@@ -120,8 +120,8 @@ struct SQLiteTraceStoreTests {
         try store.close()
     }
 
-    @Test("turn 200 costs the file what turn 10 does")
-    func flat() throws {
+    @Test("turn 200 costs the file what turn 10 does, with all tokens captured too", arguments: [false, true])
+    func flat(captures: Bool) throws {
         let folder = try Folder()
         let store = try SQLiteTraceStore(path: folder.file("s"))
         var messages = [#"{"role":"system","content":"be brief"}"#]
@@ -129,9 +129,14 @@ struct SQLiteTraceStoreTests {
         for turn in 0..<220 {
             messages.append(#"{"role":"user","content":"\#(turn) \#(String(repeating: "q", count: 1000))"}"#)
             let body = #"{"model":"m","messages":[\#(messages.joined(separator: ","))]}"#
-            _ = try store.apply([
-                .call(Samples.call("r", body: body, answer: String(repeating: "a", count: 1000)))
-            ])
+            var call = Samples.call("r", body: body, answer: String(repeating: "a", count: 1000))
+            if captures {
+                let tokens = (0..<100).map { LogprobsPayload.Token(id: $0, logprob: -0.5) }
+                call.captured = CapturedTokens(
+                    capture: .tokens, promptTokenIDs: (0..<Int32(turn + 1) * 350).map { $0 % 50_000 },
+                    choices: [.init(logprobs: LogprobsPayload(tokens: tokens).encode())])
+            }
+            _ = try store.apply([.call(call)])
             pages.append(try #require(try store.setting("page_count")))
         }
         let early = pages[59] - pages[9]

@@ -68,6 +68,40 @@ struct SharingTests {
         #expect((costs[9...].max() ?? 0) < costs[9] * 2)
     }
 
+    @Test("a prompt's token ids cost what a turn adds, and come back, at turn 200 as at turn 10")
+    func promptTokens() {
+        var conversations: [Conversation] = []
+        var messages: [String] = []
+        var prompt: [Int32] = []
+        var links: [Int64: (base: Int64?, link: SharedPrompt.Link)] = [:]
+        var costs: [Int] = []
+        for turn in 0..<200 {
+            messages.append(Self.message("user", "question \(1000 + turn)"))
+            prompt += (0..<50).map { Int32(turn * 97 + $0 * 31) }
+            let call = Int64(turn + 1)
+            // Now and then a call fails and has none: the next one goes on from before.
+            let ids = turn % 7 == 3 ? [] : prompt
+            var shared = SharedRequest(
+                Samples.request(Self.body(messages)), call: call, isTrace: !ids.isEmpty, conversations: conversations)
+            let stored = SharedPrompt(ids, call: call, conversations: conversations)
+            shared.conversation.prompt = stored?.prompt ?? conversations.prompt(continuedBy: shared.conversation)
+            conversations.note(shared.conversation)
+            guard let stored else { continue }
+            links[call] = (stored.base, .init(shared: stored.shared, added: stored.added))
+            costs.append(stored.added.count)
+            var chain: [SharedPrompt.Link] = []
+            var next: Int64? = call
+            while let link = next.flatMap({ links[$0] }) {
+                chain.append(link.link)
+                next = link.base
+            }
+            #expect(SharedPrompt.ids(of: chain) == prompt)
+        }
+        #expect((costs.max() ?? 0) <= 2 * 50 * 3)
+        #expect(SharedPrompt.ids(of: [.init(shared: 1, added: [])]) == nil)
+        #expect(SharedPrompt.ids(of: [.init(shared: 0, added: [0x80])]) == nil)
+    }
+
     @Test("tells what continues what")
     func parents() {
         let system = Self.message("system", "you are a helpful assistant")

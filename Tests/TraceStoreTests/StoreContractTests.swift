@@ -120,6 +120,44 @@ struct StoreContractTests {
         try store.close()
     }
 
+    @Test("what was captured comes back, and a prompt costs what its turn added", arguments: StoreKind.allCases)
+    func captured(kind: StoreKind) async throws {
+        let folder = try Folder()
+        var store = try kind.open(folder)
+        var expected: [(id: Int64, captured: CapturedTokens)] = []
+        var messages: [String] = []
+        for turn in 0..<40 {
+            messages.append(#"{"role":"user","content":"\(turn)"}"#)
+            var call = Samples.call("r", body: #"{"messages":[\(messages.joined(separator: ","))]}"#)
+            call.policyVersion = "v\(turn)"
+            call.captured = CapturedTokens(
+                capture: turn % 2 == 0 ? .tokens : .logprobs, missing: turn % 3 == 0 ? ["prompt_token_ids"] : [],
+                reasons: turn % 3 == 0 ? ["because of \"this\"\n"] : [],
+                promptTokenIDs: turn % 5 == 4 ? [] : (0..<Int32(turn * 20 + 5)).map { $0 * 7 + 1 },
+                choices: turn % 4 == 3 ? [] : [.init(logprobs: [1, 2, UInt8(turn)]), .init(routing: [3])])
+            expected.append((try receipts(store, [.call(call)])[0].id, call.captured))
+            if turn == 20 {  // what memory knew is forgotten
+                try store.close()
+                store = try kind.open(folder)
+            }
+        }
+        for (id, captured) in expected {
+            let stored = try #require(try await store.call(id, account: .default))
+            #expect(stored.record.captured == captured && stored.record.policyVersion?.hasPrefix("v") == true)
+        }
+        var amendment = CallAmendment(
+            account: .default, callID: expected[1].id, answer: Array("{}".utf8), finishReason: nil, usage: nil,
+            microsecondsToEnd: 9)
+        _ = try receipts(store, [.amendment(amendment)])
+        #expect(try await store.call(expected[1].id, account: .default)?.record.captured == expected[1].captured)
+        amendment.captured = CapturedTokens(capture: .logprobs, choices: [.init(logprobs: [9])])
+        _ = try receipts(store, [.amendment(amendment)])
+        let amended = try #require(try await store.call(expected[1].id, account: .default)).record.captured
+        #expect(amended.choices == [.init(logprobs: [9])] && amended.missing.isEmpty)
+        #expect(amended.promptTokenIDs == expected[1].captured.promptTokenIDs)
+        try store.close()
+    }
+
     @Test("lines come back as they were posted, newest first", arguments: StoreKind.allCases)
     func lines(kind: StoreKind) async throws {
         let folder = try Folder()

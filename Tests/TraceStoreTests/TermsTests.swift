@@ -10,12 +10,13 @@ import TraceStore
     }
 
     private func registration(
-        _ rollout: String, attempt: String? = nil, timeLimit: Int64? = nil, budget: Budget? = nil
+        _ rollout: String, attempt: String? = nil, timeLimit: Int64? = nil, budget: Budget? = nil,
+        capture: Capture? = nil
     ) -> StoreRecord {
         .registration(
             Registration(
                 account: .default, metadata: Samples.metadata(rollout, attempt: attempt), timeLimit: timeLimit,
-                budget: budget))
+                budget: budget, capture: capture))
     }
 
     private func running(_ rollout: String, attempt: String? = nil, lease: Int64) -> StoreRecord {
@@ -40,7 +41,8 @@ import TraceStore
         let folder = try Folder()
         let first = try kind.open(folder, now: { 1000 })
         let budget = Budget(calls: 9, turns: 8, promptTokens: 7, completionTokens: 6)
-        _ = try apply(first, registration("r", attempt: "a", timeLimit: 500, budget: budget))
+        _ = try apply(first, registration("r", attempt: "a", timeLimit: 500, budget: budget, capture: .logprobs))
+        _ = try apply(first, registration("r", attempt: "a", capture: Capture.none))
         _ = try apply(first, running("r", attempt: "a", lease: 77))
         var call = Samples.call("r", attempt: "a")
         call.usage = Usage(promptTokens: 3, completionTokens: 2)
@@ -48,6 +50,8 @@ import TraceStore
         let before = try #require(try await first.state(of: Samples.key("r")))
         #expect(before.terms.deadline == 1500)
         #expect(before.terms.lease == 77)
+        // The most that anybody wants.
+        #expect(before.terms.capture == .logprobs)
         #expect(before.terms.budget == budget)
         #expect(before.terms.spent?.calls == 1)
         #expect(before.terms.spent?.turns == 1)

@@ -3,6 +3,7 @@
 import EvalProtocol
 import TestSupport
 import Testing
+import TraceStore
 import TracingGateway
 import WireJSON
 
@@ -178,6 +179,39 @@ import WireJSON
             try await gateway.record("plain")
             #expect(try await traces(gateway, "tags=rollout_id:plain&include_payloads=True")[0]["payloads"] == [:])
             #expect(try await traces(gateway, "tags=rollout_id:vllm")[0]["payloads"] == nil)
+        }
+    }
+
+    @Test("a trace says whether all that was to be captured is there, and hands it out") func captured() async throws {
+        @Sendable func decoded(_ trace: JSONValue, _ name: String) throws -> [UInt8] {
+            try TracePayload(from: JSONReader(trace["payloads"]?[name])).content()
+        }
+        try await GatewayFixture.with { gateway in
+            let tokens = [LogprobsPayload.Token(id: 7, logprob: -0.5)]
+            let routing = try RouterReplayPayload(matrices: [[1, 2]])
+            let choice = CapturedTokens.Choice(
+                logprobs: LogprobsPayload(tokens: tokens).encode(), routing: routing.encode())
+            try await gateway.record(
+                "whole",
+                captured: CapturedTokens(capture: .tokens, promptTokenIDs: [1, 2, 300], choices: [choice, choice]))
+            let whole = try await traces(gateway, "tags=rollout_id:whole&include_payloads=true")[0]
+            #expect(whole["metadata"]?["capture"]?.string == "complete")
+            #expect(try LogprobsPayload(decoding: decoded(whole, "logprobs")).tokens == tokens)
+            #expect(try LogprobsPayload(decoding: decoded(whole, "logprobs.1")).tokens == tokens)
+            #expect(try PromptTokenIDsPayload(decoding: decoded(whole, "prompt_token_ids")).tokenIDs == [1, 2, 300])
+            #expect(try RouterReplayPayload(decoding: decoded(whole, "router_replay")) == routing)
+            #expect(whole["payloads"]?.object?.count == 5)
+
+            try await gateway.record(
+                "lacking",
+                captured: CapturedTokens(capture: .tokens, missing: ["prompt_token_ids"], reasons: ["so it is"]))
+            let lacking = try await traces(gateway, "tags=rollout_id:lacking")[0]
+            #expect(
+                lacking["metadata"]?["capture"] == ["missing": ["prompt_token_ids"], "reasons": ["so it is"]])
+
+            try await gateway.record("plain")
+            #expect(
+                try await traces(gateway, "tags=rollout_id:plain")[0]["metadata"]?["capture"]?.string == "none")
         }
     }
 }

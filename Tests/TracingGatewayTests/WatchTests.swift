@@ -140,7 +140,7 @@ import WireJSON
             (#"{"deadline_seconds": 0}"#, "deadline_seconds"), (#"{"deadline_seconds": "5"}"#, "deadline_seconds"),
             (#"{"deadline_seconds": 1e9}"#, "2592000"), (#"{"budget": 5}"#, "budget"),
             (#"{"budget": {"calls": 0}}"#, "budget.calls"), (#"{"budget": {"calls": 1.5}}"#, "budget.calls"),
-            (#"{"budget": {"cals": 5}}"#, "budget.cals"),
+            (#"{"budget": {"cals": 5}}"#, "budget.cals"), (#"{"capture": "all"}"#, "capture"),
         ])
     func refusals(members: String, word: String) async throws {
         try await GatewayFixture.with { gateway in

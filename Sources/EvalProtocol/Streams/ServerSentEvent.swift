@@ -41,6 +41,25 @@ extension ServerSentEventSplitter {
             }
         }
 
+        /// Gives the event other data; every other byte stays, if the data stands in one line of it.
+        package mutating func replaceData(with new: [UInt8]) {
+            // Near the beginning, in nearly all events behind their only `data: `.
+            let start = raw.indices.first { raw.count - $0 >= data.count && raw[$0...].starts(with: data) }
+            if let start, !new.contains(where: { $0 == 0x0A || $0 == 0x0D }) {
+                raw.replaceSubrange(start..<start + data.count, with: new)
+            } else {
+                raw = []
+                for (field, value) in [("event", name), ("id", id)] {
+                    if let value { raw += "\(field): \(value)\n".utf8 }
+                }
+                for line in new.split(whereSeparator: { $0 == 0x0A || $0 == 0x0D }) {
+                    raw += "data: ".utf8 + line + [0x0A]
+                }
+                raw.append(0x0A)
+            }
+            data = new
+        }
+
         /// Whether this is the `[DONE]` that ends a stream of completion chunks.
         public var isDone: Bool { data.elementsEqual("[DONE]".utf8) }
     }

@@ -2,6 +2,7 @@
 
 import EvalProtocol
 import NIOCore
+import NIOHTTP1
 import TraceStore
 
 /// What a call's record tells that is known when the call begins. A class, for it is handed on a dozen times a call.
@@ -49,7 +50,10 @@ final class CallContext {
         record.error = error
         record.requestedModel = request.model
         record.microsecondsToFirstByte = call.firstByteAt.map(microseconds)
+        record.captured = call.captured
+        record.policyVersion = call.facts?.policyVersion ?? call.head.flatMap(Self.policyVersion)
         if let facts = call.facts {
+            if facts.hasPromptTokens { PromptTokens.take(from: &record.answer, into: &record.captured) }
             record.answeredModel = facts.model
             record.fingerprint = facts.fingerprint
             record.finishReason = facts.finishReason
@@ -61,9 +65,19 @@ final class CallContext {
     }
 
     func amendment(of call: ModelCall, callID: Int64, now: NIODeadline) -> CallAmendment {
-        CallAmendment(
-            account: account, callID: callID, answer: call.completion, finishReason: call.facts?.finishReason,
+        var (answer, captured) = (call.completion, call.captured)
+        if call.facts?.hasPromptTokens == true { PromptTokens.take(from: &answer, into: &captured) }
+        var amendment = CallAmendment(
+            account: account, callID: callID, answer: answer, finishReason: call.facts?.finishReason,
             usage: call.facts?.usage, microsecondsToEnd: microseconds(to: now))
+        amendment.captured = captured
+        return amendment
+    }
+
+    private static let policyVersionHeader = "x-policy-version"
+
+    private static func policyVersion(_ head: ResponseHead) -> String? {
+        head.headers.first(name: policyVersionHeader)
     }
 
     private func microseconds(to time: NIODeadline) -> Int64 { (time - start).nanoseconds / 1000 }

@@ -13,10 +13,12 @@ extension ModelCall {
         package var toleratesEnd: Bool
         package var maximumAnswerBytes: Int
         package var timeouts: CallTimeouts
+        /// What is captured of the answer; `nil` where it passes as it is.
+        package var capture: CapturePlan?
 
         package init(
             isRecorded: Bool, streams: Bool, choices: Int = 1, toleratesEnd: Bool = false,
-            maximumAnswerBytes: Int = 64 << 20, timeouts: CallTimeouts = CallTimeouts()
+            maximumAnswerBytes: Int = 64 << 20, timeouts: CallTimeouts = CallTimeouts(), capture: CapturePlan? = nil
         ) {
             self.isRecorded = isRecorded
             self.streams = streams
@@ -24,6 +26,7 @@ extension ModelCall {
             self.toleratesEnd = toleratesEnd
             self.maximumAnswerBytes = maximumAnswerBytes
             self.timeouts = timeouts
+            self.capture = capture
         }
     }
 

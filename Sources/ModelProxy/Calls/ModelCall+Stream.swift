@@ -20,7 +20,7 @@ extension ModelCall {
         stream = reading
         if phase == .released {
             hasMore = true
-            return Step(bytes: bytes)
+            return Step(bytes: plan.capture == nil ? bytes : portion.holds)
         }
         var step = Step()
         if portion.passes.readableBytes > 0 { step.bytes = portion.passes }
@@ -77,7 +77,9 @@ extension ModelCall {
             throw AnswerFacts.Unusable(sentence: "the upstream's stream ended in an error")
         }
         completion = whole.serialized()
-        facts = try AnswerFacts(completion)
+        let facts = try AnswerFacts(completion)
+        self.facts = facts
+        if plan.capture != nil { captured = stream.captured(facts.usage) }
     }
 
     /// A released stream has come to its end.

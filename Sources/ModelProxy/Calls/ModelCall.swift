@@ -2,7 +2,7 @@
 
 package import NIOCore
 import NIOHTTP1
-import TraceStore
+package import TraceStore
 
 /// The life of one call from its request's end on: a value without channel, clock or I/O. Every event returns a
 /// ``Step`` that says what is to be done about it.
@@ -22,6 +22,8 @@ package struct ModelCall {
     package internal(set) var facts: AnswerFacts?
     /// The completion to be recorded.
     package internal(set) var completion: [UInt8] = []
+    /// What was captured besides it.
+    package internal(set) var captured = CapturedTokens()
     package internal(set) var firstByteAt: NIODeadline?
     var encoding = Inflater.Encoding.identity
     var held = ByteBuffer()
@@ -70,8 +72,13 @@ package struct ModelCall {
             return Step()
         }
         phase = .streaming
-        stream = StreamReading(choices: plan.choices, maximumBytes: plan.maximumAnswerBytes, encoding: encoding)
-        return Step(head: head)
+        stream = StreamReading(
+            choices: plan.choices, maximumBytes: plan.maximumAnswerBytes, encoding: encoding, capture: plan.capture)
+        if plan.capture != nil {
+            giveUpEncoding()
+            if case .length = head.framing { self.head?.framing = .chunked }
+        }
+        return Step(head: self.head)
     }
 
     package mutating func received(_ bytes: ByteBuffer, now: NIODeadline) -> Step {
@@ -108,12 +115,16 @@ package struct ModelCall {
             held = rest.holds
             return completed(passing: rest.passes, now: now)
         case .holding:
-            _ = stream?.finish()
+            holdRest()
             return completed(now: now)
         case .committing:
-            _ = stream?.finish()
+            holdRest()
             return Step()
-        case .released: return finished()
+        case .released:
+            let rest = plan.capture == nil ? nil : stream?.finish().holds
+            var step = finished()
+            step.bytes = rest
+            return step
         case .waiting, .ended: return Step()
         }
     }
@@ -152,7 +163,19 @@ package struct ModelCall {
     mutating func collectedAll(now: NIODeadline) -> Step {
         do {
             completion = try inflated()
-            facts = try AnswerFacts(completion)
+            var capture = plan.capture.map { TokenCapture($0) }
+            // What is no JSON goes on as it came, and is told of below.
+            if case .changed(let rest)? = try? capture?.take(completion, isChunk: false) {
+                completion = rest
+                collected = rest
+                giveUpEncoding()
+            }
+            let facts = try AnswerFacts(completion)
+            self.facts = facts
+            if let capture {
+                captured = capture.result(usage: facts.usage)
+                completion = capture.withoutExperts(completion)
+            }
         } catch {
             phase = .ended
             return Step(
@@ -161,6 +184,18 @@ package struct ModelCall {
         }
         phase = .committing(since: now)
         return Step(record: (.recorded, nil))
+    }
+
+    /// The answer goes on without compression: something is taken out of it.
+    private mutating func giveUpEncoding() {
+        if case .identity = encoding { return }
+        encoding = .identity
+        head?.headers.remove(name: "content-encoding")
+    }
+
+    /// The last bytes of a stream whose upstream has ended it.
+    private mutating func holdRest() {
+        if let rest = stream?.finish().holds { held.writeImmutableBuffer(rest) }
     }
 
     func inflated() throws(AnswerFacts.Unusable) -> [UInt8] {

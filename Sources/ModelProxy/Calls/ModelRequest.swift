@@ -39,7 +39,59 @@ package struct ModelRequest: Sendable {
     }
 }
 
+extension JSONFields {
+    /// The places of the members with this name, repeated ones included.
+    func indices(named name: String, in bytes: [UInt8]) -> [Int] {
+        fields.indices.filter { fields[$0].isNamed(name, in: bytes) }
+    }
+}
+
+extension JSONFields.Field {
+    /// The key, its escapes resolved.
+    func name(in bytes: [UInt8]) -> String {
+        let raw = bytes[(key.lowerBound + 1)..<(key.upperBound - 1)]
+        if !raw.contains(UInt8(ascii: "\\")) { return String(decoding: raw, as: UTF8.self) }
+        return (try? JSONValue(parsing: Array(bytes[key])))?.string ?? ""
+    }
+
+    func isNamed(_ name: String, in bytes: [UInt8]) -> Bool {
+        let raw = bytes[(key.lowerBound + 1)..<(key.upperBound - 1)]
+        // An escape is longer than what it stands for.
+        if raw.count == name.utf8.count { return raw.elementsEqual(name.utf8) }
+        return raw.count > name.utf8.count && raw.contains(UInt8(ascii: "\\")) && self.name(in: bytes) == name
+    }
+}
+
 extension [UInt8] {
+    /// Whether a value as JSON stands at `range` that is not `null`.
+    func isPresent(at range: Range<Int>?) -> Bool {
+        guard let range, let first = self[range].first else { return false }
+        return first != UInt8(ascii: "n")
+    }
+
+    /// The list of whole numbers that stands at `range` as JSON; `nil` for anything else.
+    func integers(at range: Range<Int>) -> [Int32]? {
+        guard range.count >= 2, self[range.lowerBound] == UInt8(ascii: "[") else { return nil }
+        var numbers: [Int32] = []
+        numbers.reserveCapacity(range.count / 6)
+        var number: Int32?
+        for byte in self[(range.lowerBound + 1)..<range.upperBound] {
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"):
+                let (tens, overflows) = (number ?? 0).multipliedReportingOverflow(by: 10)
+                let (sum, exceeds) = tens.addingReportingOverflow(Int32(byte - UInt8(ascii: "0")))
+                guard !overflows, !exceeds else { return nil }
+                number = sum
+            case UInt8(ascii: ","), UInt8(ascii: "]"):
+                if let number { numbers.append(number) }
+                number = nil
+            case 0x20, 0x09, 0x0A, 0x0D: continue
+            default: return nil
+            }
+        }
+        return numbers
+    }
+
     /// The string that stands at `range` as JSON.
     func string(at range: Range<Int>?) -> String? {
         guard let range, range.count >= 2, self[range.lowerBound] == UInt8(ascii: "\"") else { return nil }

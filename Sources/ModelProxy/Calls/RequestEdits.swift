@@ -12,6 +12,7 @@ package import WireJSON
 /// | a leading `fireworks_ai/` of `model` goes | the Python client adds it; plain servers do not know it | `model-prefix` |
 /// | null fields of messages go, except `content` | the Python client sends them; llama.cpp answers 500 | `message-nulls` |
 /// | `control_plane_step`, `weight`, `logprobs` of messages go | they are Eval Protocol's, not the API's | `message-fields` |
+/// | what ``UpstreamProfile`` names is added where a call is captured, and what it brings leaves the answer | training needs it, the client did not ask for it | `capture:FIELD` |
 /// | `Accept-Encoding: identity` for recorded calls | the answer is read on its way | `accept-encoding` |
 /// | `Authorization` becomes the upstream's own key, or goes | a key belongs to one origin | `authorization` |
 /// | `Host`, `Content-Length`, `Expect` and hop-by-hop headers | they speak of one connection | – |
@@ -21,11 +22,13 @@ package enum RequestEdits {
     // MARK: The body
 
     /// The body for the upstream, and the names of the edits in it; the same body where there is nothing to do.
-    package static func body(_ body: [UInt8], fields: JSONFields) -> (bytes: [UInt8], edits: [String]) {
-        var splices: [Splice] = []
+    package static func body(
+        _ body: [UInt8], fields: JSONFields, capture: CapturePlan? = nil
+    ) -> (bytes: [UInt8], edits: [String]) {
+        var splices = ByteSplices()
         var edits: [String] = []
         if let model = fields.value(of: "model", in: body.span), let prefix = prefix(ofModelAt: model, in: body) {
-            splices.append(Splice(range: prefix, replacement: []))
+            splices.replace(prefix, with: [])
             edits.append("model-prefix")
         }
         if let messages = fields.value(of: "messages", in: body.span), mayNeedEdits(body, messages) {
@@ -33,25 +36,25 @@ package enum RequestEdits {
             var hasFields = false
             for range in JSONElements.ranges(ofArrayAt: messages, in: body.span) ?? [] {
                 guard let message = try? JSONFields(ofObjectAt: range, in: body.span) else { continue }
-                var bytes: [UInt8]?
-                for field in message.fields {
-                    let name = name(of: field, in: body)
+                // Each field for itself: of one name there may be one that goes and one that stays.
+                let removed = message.fields.indices.filter { index in
+                    let field = message.fields[index]
+                    let name = field.name(in: body)
                     let isForeign = foreignFields.contains(name)
-                    guard isForeign || (name != "content" && isNull(body, field.value)) else { continue }
+                    guard isForeign || (name != "content" && isNull(body, field.value)) else { return false }
                     if isForeign { hasFields = true } else { hasNulls = true }
-                    bytes = try? JSONSplice.removing(name, from: bytes ?? Array(body[range]))
+                    return true
                 }
-                if let bytes { splices.append(Splice(range: range, replacement: bytes)) }
+                splices.remove(removed, from: message)
             }
             if hasNulls { edits.append("message-nulls") }
             if hasFields { edits.append("message-fields") }
         }
-        return (splices.isEmpty ? body : apply(splices, to: body), edits)
-    }
-
-    private struct Splice {
-        var range: Range<Int>
-        var replacement: [UInt8]
+        if let capture, !capture.added.isEmpty {
+            splices.set(capture.added.map { ($0.name, $0.value) }, in: fields, of: body)
+            edits += capture.added.map { "capture:\($0.name)" }
+        }
+        return (splices.applied(to: body), edits)
     }
 
     private static let foreignFields: Set<String> = ["control_plane_step", "weight", "logprobs"]
@@ -104,25 +107,6 @@ package enum RequestEdits {
 
     private static func isNull(_ body: [UInt8], _ range: Range<Int>) -> Bool {
         range.count == 4 && body[range.lowerBound] == UInt8(ascii: "n")
-    }
-
-    private static func name(of field: JSONFields.Field, in body: [UInt8]) -> String {
-        let raw = body[(field.key.lowerBound + 1)..<(field.key.upperBound - 1)]
-        if !raw.contains(UInt8(ascii: "\\")) { return String(decoding: raw, as: UTF8.self) }
-        return (try? JSONValue(parsing: Array(body[field.key])))?.string ?? ""
-    }
-
-    private static func apply(_ splices: [Splice], to body: [UInt8]) -> [UInt8] {
-        var result: [UInt8] = []
-        result.reserveCapacity(body.count)
-        var position = 0
-        for splice in splices.sorted(by: { $0.range.lowerBound < $1.range.lowerBound }) {
-            result += body[position..<splice.range.lowerBound]
-            result += splice.replacement
-            position = splice.range.upperBound
-        }
-        result += body[position...]
-        return result
     }
 
     // MARK: The request's head

@@ -1,7 +1,8 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
-import EvalProtocol
+package import EvalProtocol
 package import NIOCore
+package import TraceStore
 package import WireJSON
 
 /// Reads a streamed answer on its way: which bytes may pass at once, which are held for the commit, and what the
@@ -21,6 +22,8 @@ package struct StreamReading {
     private var splitter: ServerSentEventSplitter
     private var assembler = CompletionAssembler()
     private let inflater: Inflater?
+    /// What is captured of the events on their way; `nil` where they pass as they are.
+    private var capture: TokenCapture?
     /// Bytes that have been read.
     package private(set) var total = 0
     /// Bytes in the splitter that have neither passed nor been held.
@@ -32,11 +35,14 @@ package struct StreamReading {
     /// Why the events do not add up to an answer, when one of them could not be read.
     package private(set) var fault: String?
 
-    package init(choices: Int, maximumBytes: Int, encoding: Inflater.Encoding) {
+    package init(
+        choices: Int, maximumBytes: Int, encoding: Inflater.Encoding, capture: CapturePlan? = nil
+    ) {
         self.choices = choices
         self.maximumBytes = maximumBytes
         splitter = ServerSentEventSplitter(maximumEventBytes: maximumBytes)
         if case .identity = encoding { inflater = nil } else { inflater = Inflater(maximumBytes: maximumBytes) }
+        self.capture = capture.map { TokenCapture($0) }
     }
 
     package struct TooLarge: Error {}
@@ -47,9 +53,13 @@ package struct StreamReading {
     /// The completion so far.
     package var completion: JSONValue? { assembler.completion }
 
+    /// What has been captured, with the answer's own count of its tokens.
+    package func captured(_ usage: Usage?) -> CapturedTokens { capture?.result(usage: usage) ?? CapturedTokens() }
+
     package mutating func read(_ bytes: ByteBuffer) throws(TooLarge) -> Portion {
         total += bytes.readableBytes
         guard total <= maximumBytes else { throw TooLarge() }
+        if capture != nil { return try readCaptured(bytes) }
         return inflater == nil ? try readPlain(bytes) : try readCompressed(bytes)
     }
 
@@ -57,6 +67,11 @@ package struct StreamReading {
     package mutating func finish() -> Portion {
         let rest = splitter.finish()
         guard !rest.isEmpty else { return Portion() }
+        if capture != nil {
+            var portion = Portion()
+            noteCaptured(ServerSentEventSplitter.Event(parsing: rest), &portion)
+            return portion
+        }
         let wasHolding = isHolding
         note(ServerSentEventSplitter.Event(parsing: rest))
         guard inflater == nil, unfinished > 0, !wasHolding else { return Portion() }
@@ -102,6 +117,36 @@ package struct StreamReading {
         }
         while let event = try nextEvent() { note(event) }
         return isHolding ? Portion(holds: bytes) : Portion(passes: bytes)
+    }
+
+    /// What passes is put together anew, without compression.
+    private mutating func readCaptured(_ bytes: ByteBuffer) throws(TooLarge) -> Portion {
+        if let inflater {
+            do throws(Inflater.Failure) {
+                splitter.push(try inflater.inflate(bytes.readableBytesView))
+            } catch {
+                fault = fault ?? error.sentence
+            }
+        } else {
+            splitter.push(bytes.readableBytesView)
+        }
+        var portion = Portion()
+        while let event = try nextEvent() { noteCaptured(event, &portion) }
+        return portion
+    }
+
+    private mutating func noteCaptured(_ event: ServerSentEventSplitter.Event, _ portion: inout Portion) {
+        var event = event
+        if !event.data.isEmpty, !event.isDone {
+            // What is no JSON passes, and is told of when it is noted.
+            switch (try? capture?.take(event.data, isChunk: true)) ?? .same {
+            case .same: break
+            case .changed(let data): event.replaceData(with: data)
+            case .nothing: return
+            }
+        }
+        note(event)
+        if isHolding { portion.holds.writeBytes(event.raw) } else { portion.passes.writeBytes(event.raw) }
     }
 
     private mutating func nextEvent() throws(TooLarge) -> ServerSentEventSplitter.Event? {

@@ -31,10 +31,17 @@ extension ModelCallHandler {
         var body: [UInt8]?
         var modelRequest: ModelRequest?
         var edits: [String] = []
+        var capture: CapturePlan?
         if hasBody {
             do throws(GatewayProblem) {
                 let request = try ModelRequest(body: intake.body)
-                let edited = RequestEdits.body(request.body, fields: request.fields)
+                if let metadata {
+                    let rollout = RolloutKey(account: accepted.account, rolloutID: metadata.rolloutID)
+                    capture = CapturePlan(
+                        services.rolloutCapture(rollout) ?? accepted.target.capture, of: accepted.target.profile,
+                        request)
+                }
+                let edited = RequestEdits.body(request.body, fields: request.fields, capture: capture)
                 body = edited.bytes
                 edits = edited.edits
                 modelRequest = request
@@ -81,7 +88,8 @@ extension ModelCallHandler {
                 isRecorded: metadata != nil, streams: modelRequest?.streams ?? false,
                 choices: modelRequest?.choices ?? 1,
                 toleratesEnd: intake.head.closesConnection,
-                maximumAnswerBytes: configuration.maximumAnswerBytes, timeouts: configuration.timeouts),
+                maximumAnswerBytes: configuration.maximumAnswerBytes, timeouts: configuration.timeouts,
+                capture: capture),
             now: now)
         callContext = CallContext(
             accepted, rollout: rollout, metadata: metadata, requestID: requestID, request: modelRequest,

@@ -1,6 +1,8 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
-/// Which upstreams a gateway calls, and which key each of them gets.
+package import EvalProtocol
+
+/// Which upstreams a gateway calls, which key each of them gets, and what is captured of its answers.
 package struct UpstreamRules: Sendable {
     struct Rule: Sendable {
         var url: UpstreamURL
@@ -12,6 +14,7 @@ package struct UpstreamRules: Sendable {
     let standard: Rule?
     /// The upstreams that `encoded_base_url` may name besides ``standard``.
     let allowed: [Rule]
+    private let capture: CaptureRules
 
     /// No upstream at all.
     package static let none = UpstreamRules(standard: nil, allowed: [])
@@ -26,9 +29,11 @@ package struct UpstreamRules: Sendable {
     ///   - upstreamKey: the bearer key for that upstream's origin.
     ///   - allowed: rules `ORIGIN[/PREFIX][=KEY_VARIABLE]`, where `:*` is any port and no port is the scheme's own.
     ///   - environment: the environment variables, in which `KEY_VARIABLE` is looked up.
+    ///   - capture: what is captured of the calls to each.
     /// - Throws: ``ProxyConfigurationError`` naming the flag.
     package init(
-        upstream: String?, upstreamKey: String? = nil, allowed: [String] = [], environment: [String: String] = [:]
+        upstream: String?, upstreamKey: String? = nil, allowed: [String] = [], environment: [String: String] = [:],
+        capture: CaptureRules = CaptureRules()
     ) throws(ProxyConfigurationError) {
         if let upstream {
             var base = upstream
@@ -54,6 +59,7 @@ package struct UpstreamRules: Sendable {
             rules.append(Rule(url: url, key: key))
         }
         self.allowed = rules
+        self.capture = capture
     }
 
     private static func parse(
@@ -75,7 +81,7 @@ package struct UpstreamRules: Sendable {
     package func resolve(baseURL: String?, suffix: String) -> Result<UpstreamTarget, GatewayProblem> {
         guard let baseURL else {
             guard let standard, let origin = standard.url.origin else { return .failure(.noUpstream) }
-            return target(origin, base: standard.url.path, key: standard.key, suffix: suffix)
+            return target(origin, standard.url, base: standard.url.path, key: standard.key, suffix: suffix)
         }
         let url: UpstreamURL
         do {
@@ -86,16 +92,19 @@ package struct UpstreamRules: Sendable {
         guard let origin = url.origin, let rule = rule(for: url) else { return .failure(.upstreamNotAllowed(url)) }
         var base = url.path
         if base.hasSuffix("/chat/completions") { base.removeLast("/chat/completions".count) }
-        return target(origin, base: base, key: key(for: rule, origin), suffix: suffix)
+        return target(origin, url, base: base, key: key(for: rule, origin), suffix: suffix)
     }
 
     private func target(
-        _ origin: UpstreamOrigin, base: String, key: String?, suffix: String
+        _ origin: UpstreamOrigin, _ url: UpstreamURL, base: String, key: String?, suffix: String
     ) -> Result<UpstreamTarget, GatewayProblem> {
         guard !UpstreamURL.leavesItsPlace(suffix) else {
             return .failure(.badRequest("The path has a '.' or '..' segment; write it without."))
         }
-        return .success(UpstreamTarget(origin: origin, path: base + suffix, key: key))
+        return .success(
+            UpstreamTarget(
+                origin: origin, path: base + suffix, key: key, capture: capture.capture(of: url),
+                profile: capture.profile(of: url)))
     }
 
     private func rule(for url: UpstreamURL) -> Rule? {
@@ -118,11 +127,19 @@ package struct UpstreamTarget: Sendable, Hashable {
     package var path: String
     /// The bearer key that replaces the caller's.
     package var key: String?
+    /// What is captured of a call, unless its rollout says otherwise.
+    package var capture: Capture
+    package var profile: UpstreamProfile
 
-    package init(origin: UpstreamOrigin, path: String, key: String? = nil) {
+    package init(
+        origin: UpstreamOrigin, path: String, key: String? = nil, capture: Capture = .none,
+        profile: UpstreamProfile = UpstreamProfile(.openai)
+    ) {
         self.origin = origin
         self.path = path
         self.key = key
+        self.capture = capture
+        self.profile = profile
     }
 
     package var url: String { origin.description + path }

@@ -76,12 +76,12 @@ enum Schema {
         CREATE INDEX rollout_run ON rollout(account, run);
         CREATE INDEX rollout_invocation ON rollout(account, invocation);
         -- Number 0 holds what is known of a rollout without attempts. log: the line that set the status; verdict: whether
-        -- the gateway itself set it. deadline is a time, lease a duration; the columns from calls on are the budget.
+        -- the gateway itself set it. deadline is a time, lease a duration; those from calls to completion_tokens are the budget.
         -- watched: 1 while the rollout runs and has one of them, 2 when a budget has ended it.
         CREATE TABLE attempt(
           rollout INTEGER NOT NULL, number INTEGER NOT NULL, name TEXT, opened INTEGER, log INTEGER,
           verdict INTEGER NOT NULL, watched INTEGER NOT NULL, deadline INTEGER, lease INTEGER, calls INTEGER,
-          turns INTEGER, prompt_tokens INTEGER, completion_tokens INTEGER,
+          turns INTEGER, prompt_tokens INTEGER, completion_tokens INTEGER, capture TEXT,
           PRIMARY KEY(rollout, number)) STRICT, WITHOUT ROWID;
         CREATE INDEX attempt_watched ON attempt(rollout) WHERE watched > 0;
         -- result: the evaluation result, JSON. stored: when.
@@ -102,6 +102,8 @@ enum Schema {
           PRIMARY KEY(rollout, log)) STRICT, WITHOUT ROWID;
 
         -- base and script: what the request repeats of which call. The large columns come last.
+        -- capture: what was to be captured, and what of it is missing, as JSON. prompt_ids: the token ids of the prompt
+        -- after the prompt_shared first ones, which are those of the call prompt_base.
         CREATE TABLE call(
           id INTEGER PRIMARY KEY, account INTEGER NOT NULL, rollout INTEGER NOT NULL, tagset INTEGER NOT NULL,
           attempt INTEGER NOT NULL, state INTEGER NOT NULL, base INTEGER, depth INTEGER NOT NULL, parent INTEGER,
@@ -109,7 +111,8 @@ enum Schema {
           started INTEGER NOT NULL, first_byte INTEGER, ended INTEGER NOT NULL, streamed INTEGER NOT NULL,
           answer_status INTEGER, prompt_tokens INTEGER, completion_tokens INTEGER, upstream TEXT NOT NULL, edits TEXT, error TEXT, requested_model TEXT, answered_model TEXT, fingerprint TEXT,
           policy_version TEXT, finish_reason TEXT, request_id TEXT NOT NULL,
-          script BLOB, lengths BLOB, envelope BLOB, added BLOB, answer BLOB) STRICT;
+          capture TEXT, prompt_base INTEGER, prompt_shared INTEGER, script BLOB, lengths BLOB, envelope BLOB,
+          prompt_ids BLOB, added BLOB, answer BLOB, tokens BLOB) STRICT;
         CREATE INDEX call_tagset ON call(tagset);
 
         -- former: the ids before, when the event tells of other ids.

@@ -73,6 +73,7 @@ package struct StoreInspector {
             while let call = try calls.next(), problems.count < 100 {
                 do {
                     _ = try CallRows.body(of: call[0], envelope: call.bytes(1) ?? [], db)
+                    _ = try CallRows.prompt(of: call[0], db)
                 } catch let error as StoreError {
                     problems.append(error.description)
                 }

@@ -37,7 +37,7 @@ enum CallRows {
             trace: isTrace ? call : parent, parent: parent,
             parts: zip(parts.places, parts.bytes).map { place, bytes in
                 Conversation.Part(bytes, origin: place.call, index: place.index)
-            }, ends: [])
+            }, ends: [], prompt: try prompt(of: call, db).map { SharedPrompt.Prompt(call: call, ids: $0) })
         if let parent { conversation.ends = try ends(of: conversation, from: parent, db) }
         let count = conversation.messages.count
         if isTrace, count > 0 { conversation.ends.append(Conversation.End(count: count, trace: call)) }
@@ -138,6 +138,29 @@ enum CallRows {
         (spending.calls, spending.turns) = (row[0], row[1])
         (spending.promptTokens, spending.completionTokens) = (row[2], row[3])
         return spending
+    }
+
+    /// The token ids of a call's prompt; `nil` when it has none. One query, however long the conversation is.
+    static func prompt(of call: Int64, _ db: Database) throws -> [Int32]? {
+        let chain = try Row.fetchAll(
+            db.cachedStatement(
+                sql: """
+                    WITH RECURSIVE chain(id, base, shared, ids, position) AS (
+                      SELECT id, prompt_base, ifnull(prompt_shared, 0), prompt_ids, 0 FROM call
+                        WHERE id = ? AND prompt_shared IS NOT NULL
+                      UNION ALL
+                      SELECT c.id, c.prompt_base, ifnull(c.prompt_shared, 0), c.prompt_ids, chain.position + 1
+                        FROM chain JOIN call c ON c.id = chain.base)
+                    SELECT shared, ids FROM chain ORDER BY position
+                    """),
+            arguments: [call])
+        guard !chain.isEmpty else { return nil }
+        let links = chain.map { SharedPrompt.Link(shared: $0[0], added: $0.bytes(1) ?? []) }
+        guard let ids = SharedPrompt.ids(of: links) else {
+            throw StoreError(
+                .unusable, "the prompt's token ids of call \(call) cannot be put together; the database is damaged")
+        }
+        return ids
     }
 
     /// Two queries, however long the conversation is.

@@ -113,7 +113,7 @@ enum RolloutRows {
             db.cachedStatement(
                 sql: """
                     SELECT a.number, a.name, a.opened, l.id, l.code, l.status, l.extras, l.sent, a.verdict, a.deadline,
-                      a.lease, a.calls, a.turns, a.prompt_tokens, a.completion_tokens
+                      a.lease, a.calls, a.turns, a.prompt_tokens, a.completion_tokens, a.capture
                     FROM attempt a LEFT JOIN log l ON l.id = a.log WHERE a.rollout = ? ORDER BY a.number
                     """),
             arguments: [row[0] as Int64])
@@ -144,7 +144,9 @@ enum RolloutRows {
         let budget = Budget(
             calls: row[first + 2], turns: row[first + 3], promptTokens: row[first + 4], completionTokens: row[first + 5]
         )
-        return RolloutTerms(deadline: row[first], lease: row[first + 1], budget: budget.isEmpty ? nil : budget)
+        return RolloutTerms(
+            deadline: row[first], lease: row[first + 1], budget: budget.isEmpty ? nil : budget,
+            capture: (row[first + 6] as String?).flatMap { Capture(rawValue: $0) })
     }
 
     /// The status in the columns id, code, status, extras, sent of a line.

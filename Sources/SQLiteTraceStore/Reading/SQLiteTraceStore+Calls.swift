@@ -125,6 +125,8 @@ extension SQLiteTraceStore {
             record.usage = Usage(promptTokens: prompt, completionTokens: completion)
         }
         record.microsecondsToFirstByte = row["first_byte"]
+        record.captured = CaptureColumns.captured(
+            row, promptTokenIDs: row["prompt_shared"] == nil ? [] : try CallRows.prompt(of: id, db) ?? [])
         let number: Int = row["attempt"]
         return StoredCall(
             id: id, tags: tags + ["\(insertionTag)\(id)"], record: record, attempt: number == 0 ? nil : number,

@@ -9,9 +9,9 @@ extension BatchWriter {
     private static let insertCall = """
         INSERT INTO call(id, account, rollout, tagset, attempt, state, base, depth, parent, turn, started, first_byte, ended,
           streamed, answer_status, prompt_tokens, completion_tokens, upstream, edits, error, requested_model,
-          answered_model, fingerprint, policy_version, finish_reason, request_id, script, lengths, envelope, added,
-          answer)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+          answered_model, fingerprint, policy_version, finish_reason, request_id, capture, prompt_base, prompt_shared,
+          script, lengths, envelope, prompt_ids, added, answer, tokens)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """
 
     mutating func apply(_ call: CallRecord, _ db: Database) throws -> RecordOutcome {
@@ -23,8 +23,10 @@ extension BatchWriter {
             call: call.metadata.attempt, ids: RolloutIDs(call.metadata), at: id)
         let tagset = try tagset(of: call, account, &rollout.known, db)
         var conversations = try conversations(of: rollout, key, tagset: tagset, account, db)
-        let shared = SharedRequest(
+        var shared = SharedRequest(
             call.request, call: id, isTrace: call.state == .recorded, conversations: conversations)
+        let prompt = SharedPrompt(call.captured.promptTokenIDs, call: id, conversations: conversations)
+        shared.conversation.prompt = prompt?.prompt ?? conversations.prompt(continuedBy: shared.conversation)
         conversations.note(shared.conversation)
         staged.conversations[rollout.known.row] = conversations
         let turn = shared.conversation.ends.count
@@ -59,11 +61,16 @@ extension BatchWriter {
         row.append(call.policyVersion)
         row.append(call.finishReason)
         row.append(call.requestID)
+        row.append(CaptureColumns.outcome(of: call.captured))
+        row.append(prompt?.base)
+        row.append(prompt?.shared)
         row.append(shared.script.encoded(for: id))
         row.append(shared.lengths)
         row.append(shared.envelope)
+        row.append(prompt?.added)
         row.append(shared.added)
         row.append(call.answer)
+        row.append(CaptureColumns.tokens(of: call.captured))
         try row.execute(statement)
         return .stored(StoredReceipt(id: id, effect))
     }
@@ -73,12 +80,16 @@ extension BatchWriter {
         let statement = try db.cachedStatement(
             sql: """
                 UPDATE call SET answer = ?, finish_reason = ifnull(?, finish_reason),
-                  prompt_tokens = ifnull(?, prompt_tokens), completion_tokens = ifnull(?, completion_tokens), ended = ?
+                  prompt_tokens = ifnull(?, prompt_tokens), completion_tokens = ifnull(?, completion_tokens), ended = ?,
+                  capture = ifnull(?, capture), tokens = ifnull(?, tokens)
                 WHERE id = ? AND account = ?
                 """)
         try statement.execute(arguments: [
             Data(amendment.answer), amendment.finishReason, amendment.usage?.promptTokens,
-            amendment.usage?.completionTokens, amendment.microsecondsToEnd, amendment.callID, account,
+            amendment.usage?.completionTokens, amendment.microsecondsToEnd,
+            CaptureColumns.outcome(of: amendment.captured),
+            CaptureColumns.tokens(of: amendment.captured).map { Data($0) },
+            amendment.callID, account,
         ])
         guard db.changesCount == 1 else { return .conflict("there is no call \(amendment.callID) to amend") }
         return .stored(StoredReceipt(id: amendment.callID))

@@ -15,7 +15,7 @@ extension BatchWriter {
         let id = nextID()
         let effect = rollout.known.state.register(
             RolloutIDs(metadata), attempt: metadata.attempt, deadline: registration.timeLimit.map { id + $0 },
-            budget: registration.budget, at: id)
+            budget: registration.budget, capture: registration.capture, at: id)
         guard let effect else {
             let reason =
                 rollout.known.state.registeredIDs == RolloutIDs(metadata)

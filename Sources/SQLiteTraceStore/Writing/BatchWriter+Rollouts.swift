@@ -113,11 +113,11 @@ extension BatchWriter {
         let statement = try db.cachedStatement(
             sql: """
                 INSERT INTO attempt(rollout, number, name, opened, log, verdict, watched, deadline, lease, calls, turns,
-                  prompt_tokens, completion_tokens) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                  prompt_tokens, completion_tokens, capture) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 ON CONFLICT(rollout, number) DO UPDATE SET log = excluded.log, verdict = excluded.verdict,
                   watched = excluded.watched, deadline = excluded.deadline, lease = excluded.lease,
                   calls = excluded.calls, turns = excluded.turns, prompt_tokens = excluded.prompt_tokens,
-                  completion_tokens = excluded.completion_tokens
+                  completion_tokens = excluded.completion_tokens, capture = excluded.capture
                 """)
         row.append(rollout)
         row.append(number)
@@ -132,6 +132,7 @@ extension BatchWriter {
         row.append(terms.budget?.turns)
         row.append(terms.budget?.promptTokens)
         row.append(terms.budget?.completionTokens)
+        row.append(terms.capture?.rawValue)
         try row.execute(statement)
     }
 
@@ -168,5 +169,6 @@ extension RolloutTerms {
     fileprivate func differ(from stored: RolloutTerms?) -> Bool {
         let stored = stored ?? RolloutTerms()
         return deadline != stored.deadline || lease != stored.lease || budget != stored.budget
+            || capture != stored.capture
     }
 }

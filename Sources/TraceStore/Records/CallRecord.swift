@@ -47,6 +47,7 @@ package struct CallRecord: Sendable {
     package var microsecondsToEnd: Int64
     /// The `x-rollcall-request-id` that the answer carries.
     package var requestID: String
+    package var captured = CapturedTokens()
 
     package init(
         account: Account, metadata: RolloutMetadata, state: State, request: RecordedRequest, upstream: String,
@@ -64,7 +65,7 @@ package struct CallRecord: Sendable {
     }
 
     /// Roughly the memory that the record holds while it waits to be committed.
-    package var byteCount: Int { request.body.count + answer.count + 1024 }
+    package var byteCount: Int { request.body.count + answer.count + captured.byteCount + 1024 }
 }
 
 /// What a stream brought after its call had been recorded.
@@ -75,6 +76,8 @@ package struct CallAmendment: Sendable {
     package var finishReason: String?
     package var usage: Usage?
     package var microsecondsToEnd: Int64
+    /// All that was captured; the prompt's token ids are not changed by it.
+    package var captured = CapturedTokens()
 
     package init(
         account: Account, callID: Int64, answer: [UInt8], finishReason: String?, usage: Usage?, microsecondsToEnd: Int64

@@ -9,11 +9,19 @@ package struct Registration: Sendable, Hashable {
     /// How long it may take from now on, in microseconds.
     package var timeLimit: Int64?
     package var budget: Budget?
+    package var capture: Capture?
 
-    package init(account: Account, metadata: RolloutMetadata, timeLimit: Int64? = nil, budget: Budget? = nil) {
+    /// Whether the gateway has to watch over the rollout for it.
+    var hasTerms: Bool { timeLimit != nil || budget != nil || capture != nil }
+
+    package init(
+        account: Account, metadata: RolloutMetadata, timeLimit: Int64? = nil, budget: Budget? = nil,
+        capture: Capture? = nil
+    ) {
         self.account = account
         self.metadata = metadata
         self.timeLimit = timeLimit
         self.budget = budget
+        self.capture = capture
     }
 }

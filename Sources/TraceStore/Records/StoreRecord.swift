@@ -13,7 +13,7 @@ package enum StoreRecord: Sendable {
     package var byteCount: Int {
         switch self {
         case .call(let call): call.byteCount
-        case .amendment(let amendment): amendment.answer.count + 256
+        case .amendment(let amendment): amendment.answer.count + amendment.captured.byteCount + 256
         case .log(let log): log.byteCount
         case .registration, .verdict: 1024
         case .score(let score): score.result.count + score.scorer.utf8.count + 256

@@ -55,10 +55,12 @@ package struct Conversation: Sendable, Hashable {
     package var parts: [Part]
     /// The traces whose messages this one begins with, itself among them, in their order.
     package var ends: [End]
+    /// The token ids of its prompt, or of that of a call that it continues.
+    package var prompt: SharedPrompt.Prompt?
 
     package init(
         call: Int64, depth: Int, anchor: Int64, anchorCount: Int, trace: Int64?, parent: Int64?, parts: [Part],
-        ends: [End]
+        ends: [End], prompt: SharedPrompt.Prompt? = nil
     ) {
         self.call = call
         self.depth = depth
@@ -68,6 +70,7 @@ package struct Conversation: Sendable, Hashable {
         self.parent = parent
         self.parts = parts
         self.ends = ends
+        self.prompt = prompt
     }
 
     /// Without the tools, which stand before all messages or after them.
@@ -118,6 +121,13 @@ extension [Conversation] {
         reduce(64) { bytes, conversation in
             bytes + 128 + conversation.parts.count * MemoryLayout<Conversation.Part>.stride
                 + conversation.ends.count * MemoryLayout<Conversation.End>.stride
+                + 4 * (conversation.prompt?.ids.count ?? 0)
         }
+    }
+
+    /// The prompt of the call that takes the place of the one it continues, when it has none itself.
+    package func prompt(continuedBy conversation: Conversation) -> SharedPrompt.Prompt? {
+        guard contains(where: { $0.prompt != nil }) else { return nil }
+        return last { $0.isBeginning(of: conversation) }?.prompt
     }
 }

@@ -130,18 +130,19 @@ extension RolloutState {
     /// or names one attempt too many. Nothing has changed then.
     ///
     /// - Parameters:
-    ///   - deadline: in microseconds since 1970. The smaller one holds, and so does the smaller budget.
+    ///   - deadline: in microseconds since 1970. The smaller one holds, and so does the smaller budget, and the larger capture.
     package mutating func register(
-        _ newIDs: RolloutIDs, attempt name: AttemptID?, deadline: Int64? = nil, budget: Budget? = nil, at time: Int64
+        _ newIDs: RolloutIDs, attempt name: AttemptID?, deadline: Int64? = nil, budget: Budget? = nil,
+        capture: Capture? = nil, at time: Int64
     ) -> Effect? {
         if let registeredIDs, registeredIDs != newIDs { return nil }
         var effect: Effect
         if let name {
             guard let index = index(of: name) ?? open(name, at: time) else { return nil }
-            attempts[index].terms.tighten(deadline: deadline, budget: budget)
+            attempts[index].terms.tighten(deadline: deadline, budget: budget, capture: capture)
             effect = self.effect(inAttempt: index)
         } else {
-            terms.tighten(deadline: deadline, budget: budget)
+            terms.tighten(deadline: deadline, budget: budget, capture: capture)
             effect = self.effect(of: nil)
         }
         registeredIDs = newIDs

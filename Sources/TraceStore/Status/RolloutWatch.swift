@@ -45,6 +45,11 @@ package final class RolloutWatch: Sendable {
         return table.withLock { $0.admit(rollout, attempt: attempt) }
     }
 
+    package func capture(of rollout: RolloutKey) -> Capture? {
+        guard !isIdle.load(ordering: .acquiring) else { return nil }
+        return table.withLock { $0.capture(of: rollout) }
+    }
+
     package func takeBack(_ rollout: RolloutKey, attempt: Int) {
         table.withLock { $0.takeBack(rollout, attempt: attempt) }
     }

@@ -45,6 +45,7 @@ package struct WatchTable: Sendable {
         var deadline: Int64?
         var lease: Lease?
         var budget: Budget?
+        var capture: Capture?
         var spent: Spending
         /// Calls that were let through and have not failed.
         var calls: Int
@@ -104,7 +105,7 @@ package struct WatchTable: Sendable {
         ended.remove(rollout)
         let spent = terms.spent ?? Spending()
         var entry = Entry(
-            attempt: number, name: state.newestAttempt?.name, budget: terms.budget, spent: spent,
+            attempt: number, name: state.newestAttempt?.name, budget: terms.budget, capture: terms.capture, spent: spent,
             calls: max(known?.calls ?? 0, spent.calls), exhaustion: known?.exhaustion, refusedAt: known?.refusedAt,
             bucket: entries[rollout]?.bucket)
         entry.deadline = terms.deadline.map { min(known?.deadline ?? .max, time + max(grace, $0 - wallTime)) }
@@ -165,6 +166,9 @@ package struct WatchTable: Sendable {
                 : Verdict(
                     rollout: rollout, attempt: entry.attempt, cause: .budget(exhaustion.limit, exhaustion.bound)))
     }
+
+    /// What is to be captured of a rollout's calls, when its registration has said so.
+    package func capture(of rollout: RolloutKey) -> Capture? { entries[rollout]?.capture }
 
     /// A call that was counted has failed: it counts no more.
     package mutating func takeBack(_ rollout: RolloutKey, attempt: Int) {

@@ -21,6 +21,12 @@ struct RegistrationBody {
         var registration = Registration(account: account, metadata: metadata)
         registration.timeLimit = try item["deadline_seconds"].present?.microseconds(upTo: Self.maximumDeadlineSeconds)
         registration.budget = try item["budget"].present.map(budget)
+        if let capture = item["capture"].present {
+            guard let known = capture.value?.string.flatMap(Capture.init) else {
+                throw capture.error(expected: Capture.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", "))
+            }
+            registration.capture = known
+        }
         return registration
     }
 

@@ -169,6 +169,7 @@ extension RolloutTerms {
             "deadline": .optional(deadline.map { Timestamp(microseconds: $0).description }),
             "lease_seconds": lease.map { .number(Double($0) / 1e6) } ?? .null,
         ]
+        if let capture { object.append("capture", .string(capture.rawValue)) }
         if let budget {
             object.append("budget", .object(Self.members { budget[$0] }))
             object.append("spent", .object(Self.members { spent?[$0] }))

@@ -30,7 +30,7 @@ struct TraceView {
         writer.member("output", output)
         writer.member("metadata", .object(metadata))
         writer.member("observations", [observation])
-        if includingPayloads { writer.member("payloads", .object(TracePayloads(answer).json)) }
+        if includingPayloads { writer.member("payloads", .object(TracePayloads(answer, call.record.captured).json)) }
         return writer.finish()
     }
 
@@ -82,15 +82,29 @@ struct TraceView {
             "started_at": time(record.startedAt),
             "microseconds_to_first_byte": .optional(record.microsecondsToFirstByte),
             "microseconds_to_end": .optional(Optional(record.microsecondsToEnd)),
-            "capture": "none",
+            "capture": capture,
             "request_id": .string(record.requestID),
+        ]
+    }
+
+    /// `none`, `complete`, or what is missing and why.
+    private var capture: JSONValue {
+        let captured = call.record.captured
+        if captured.capture == .none { return "none" }
+        if captured.missing.isEmpty { return "complete" }
+        return [
+            "missing": .array(captured.missing.map { .string($0) }),
+            "reasons": .array(captured.reasons.map { .string($0) }),
         ]
     }
 
     /// Log probabilities and token ids are many, and have their own place among the payloads.
     static func withoutTokens(_ choice: JSONValue) -> JSONValue {
         guard let object = choice.object else { return choice }
-        return .object(object.removing(["logprobs", "token_ids", "prompt_token_ids", "prompt_logprobs"]))
+        return .object(
+            object.removing([
+                "logprobs", "token_ids", "prompt_token_ids", "prompt_logprobs", "meta_info", "routed_experts",
+            ]))
     }
 
     private func time(_ microseconds: Int64) -> JSONValue {

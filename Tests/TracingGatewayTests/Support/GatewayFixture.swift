@@ -133,7 +133,8 @@ struct GatewayFixture: Sendable {
     @discardableResult
     func record(
         _ rollout: String, messages: JSONValue = [["role": "user", "content": "hi"]], more: JSONObject = [:],
-        answer: JSONValue = completion("hello"), attempt: String? = nil, account: Account = .default
+        answer: JSONValue = completion("hello"), attempt: String? = nil, account: Account = .default,
+        captured: CapturedTokens = CapturedTokens()
     ) async throws -> Int64 {
         var metadata = RolloutMetadata(
             invocationID: "i1", experimentID: "e1", rolloutID: rollout, runID: "r1", rowID: "row1")
@@ -149,6 +150,7 @@ struct GatewayFixture: Sendable {
             requestID: "req_test")
         record.requestedModel = "m"
         record.finishReason = "stop"
+        record.captured = captured
         guard case .success(.stored(let receipt))? = try await ledger.commit([.call(record)]).first else {
             throw NeverHappened(description: "the call was not stored")
         }
