@@ -97,13 +97,13 @@ extension [Conversation] {
 
     /// Takes in a call, newest last: it takes the place of the one that it continues.
     package mutating func note(_ conversation: Conversation) {
-        var conversation = conversation
+        guard !conversation.parts.isEmpty else { return }
         if let place = lastIndex(where: { $0.isBeginning(of: conversation) }) {
             let continued = remove(at: place)
             // A repetition that failed is no trace; what it repeats still is.
             if conversation.trace != conversation.call, continued.parts.count == conversation.parts.count {
-                conversation.trace = continued.trace
-                conversation.ends = continued.ends
+                append(continued)
+                return
             }
         }
         append(conversation)

@@ -21,8 +21,8 @@ struct Lineage {
             self.init(parent: nil, ends: [])
             return
         }
-        var whole: (lineage: Lineage, count: Int)?
-        var inside: (lineage: Lineage, count: Int)?
+        var whole: Candidate?
+        var inside: Candidate?
         for conversation in conversations.reversed() {
             let known = conversation.messages
             let shared = zip(known, messages).prefix { $0.isSame(as: $1) }.count
@@ -33,20 +33,28 @@ struct Lineage {
                     self.init(parent: conversation.parent, ends: ends)
                     return
                 }
-                if shared > whole?.count ?? 0, let trace = conversation.trace {
-                    whole = (Lineage(parent: trace, ends: ends), shared)
+                if let trace = conversation.trace {
+                    whole = Candidate.better(Candidate(trace: trace, ends: ends, count: shared), whole)
                 }
-            } else if let end = ends.last, end.count > inside?.count ?? 0 {
-                inside = (Lineage(parent: end.trace, ends: ends), end.count)
+            } else if let end = ends.last {
+                inside = Candidate.better(Candidate(trace: end.trace, ends: ends, count: end.count), inside)
             }
         }
         let cut = Self.goingOn(with: messages, after: whole?.count ?? 0, among: conversations)
-        if let cut, cut.count > whole?.count ?? 0 {
-            self = cut.lineage
-        } else {
-            // Where a conversation was left early, it may have come through a trace that ends further on.
-            let most = (whole?.count ?? 0) >= (inside?.count ?? 0) ? whole : inside
-            self = most?.lineage ?? Lineage(parent: nil, ends: [])
+        let best = cut.map { $0.count > whole?.count ?? 0 } == true ? cut : Candidate.better(whole, inside)
+        self.init(parent: best?.trace, ends: best.map { Array($0.ends) } ?? [])
+    }
+
+    private struct Candidate {
+        let trace: Int64
+        let ends: ArraySlice<Conversation.End>
+        /// How many of its messages the request has.
+        let count: Int
+
+        /// The one with more messages; of equals the newer trace, for a repetition that failed names one before.
+        static func better(_ one: Candidate?, _ other: Candidate?) -> Candidate? {
+            guard let one, let other else { return one ?? other }
+            return (one.count, one.trace) >= (other.count, other.trace) ? one : other
         }
     }
 
@@ -56,7 +64,7 @@ struct Lineage {
     /// - Parameter count: So many messages are those of a conversation that the request has as a whole.
     private static func goingOn(
         with messages: ArraySlice<RecordedRequest.Part>, after count: Int, among conversations: [Conversation]
-    ) -> (lineage: Lineage, count: Int)? {
+    ) -> Candidate? {
         // A conversation that goes on leaves one or two to be looked up.
         let lasts = Set(messages.dropFirst(count).dropLast().lazy.map(\.hash))
         guard !lasts.isEmpty else { return nil }
@@ -78,7 +86,7 @@ struct Lineage {
         }
         return best.map { conversation, trace, count in
             let shared = zip(conversation.messages, messages).prefix { $0.isSame(as: $1) }.count
-            return (Lineage(parent: trace, ends: conversation.ends.prefix { $0.count <= shared }), count)
+            return Candidate(trace: trace, ends: conversation.ends.prefix { $0.count <= shared }, count: count)
         }
     }
 }
