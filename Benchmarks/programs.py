@@ -1,5 +1,8 @@
 # Part of Rollcall. SPDX-License-Identifier: Apache-2.0
-"""The programs of a measurement: an nginx that answers, an nginx that forwards, the gateway, the load generator."""
+"""The programs of a measurement: an nginx that answers, an nginx that forwards, the gateway.
+
+The load generator and what answers share core 0; the program under test has core 1.
+"""
 
 import json
 import os
@@ -10,10 +13,13 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 HERE = Path(__file__).parent
 TICK = os.sysconf("SC_CLK_TCK")
+# What the gateways that check keys are given and every request brings.
+KEY = "sk-bench"
 ANSWER = json.dumps(
     {
         "id": "bench", "object": "chat.completion", "created": 1, "model": "bench",
@@ -38,82 +44,115 @@ def on_core(core: int, command: list[str]) -> list[str]:
 
 
 class Program:
-    """A child process with a folder of its own."""
+    """A child process in a folder of its own, which both go with it."""
 
-    def __init__(self, core: int, command: list[str], folder: str):
-        self.folder = folder
-        with open(f"{folder}/output.log", "wb") as output:
-            self.child = subprocess.Popen(
-                on_core(core, command), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
-            )
+    def __init__(self, core: int, command: Callable[[str, int], list[str]], **environment: str):
+        """`command` is told the folder and a free port."""
+        self.folder = tempfile.mkdtemp(prefix="rollcall-bench-")
+        self.port = free_port()
+        self.output = Path(self.folder, "output.log")
+        try:
+            with self.output.open("wb") as output:
+                self.child = subprocess.Popen(
+                    on_core(core, command(self.folder, self.port)),
+                    stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=self.folder,
+                    env=os.environ | environment,
+                )  # fmt: skip
+        except BaseException:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
+
+    def __enter__(self) -> "Program":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def wait_until(self, condition: Callable[[], object]):
+        """Waits for the condition, or ends the program and the measurement."""
+        deadline = time.monotonic() + 60
+        try:
+            while not (result := condition()):
+                if self.child.poll() is not None or time.monotonic() > deadline:
+                    raise SystemExit(f"{self.child.args} did not start:\n{self.output.read_text()}")
+                time.sleep(0.02)
+            return result
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def accepts(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 1).close()
+            return True
+        except OSError:
+            return False
 
     def cpu_seconds(self) -> float:
         fields = Path(f"/proc/{self.child.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / TICK
 
-    def wait_until(self, condition):
-        deadline = time.monotonic() + 20
-        while not (result := condition()):
-            if self.child.poll() is not None or time.monotonic() > deadline:
-                raise SystemExit("did not start:\n" + Path(f"{self.folder}/output.log").read_text())
-            time.sleep(0.02)
-        return result
+    def resident_megabytes(self) -> float:
+        status = Path(f"/proc/{self.child.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) / 1024
 
-    def accepts(self, port: int) -> bool:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return True
-        except OSError:
-            return False
+    def freeze(self) -> None:
+        self.child.send_signal(signal.SIGSTOP)
 
-    def stop(self):
-        self.child.send_signal(signal.SIGTERM)
+    def thaw(self) -> None:
+        self.child.send_signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        if self.child.poll() is not None:
+            return
+        self.thaw()
+        self.child.terminate()
         try:
             self.child.wait(30)
         except subprocess.TimeoutExpired:
             self.child.kill()
             self.child.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def start_nginx(core: int, server: str) -> tuple[Program, int]:
-    folder, port = tempfile.mkdtemp(prefix="rollcall-bench-"), free_port()
-    text = (HERE / "nginx.conf.in").read_text().replace("@SERVER@", server.replace("@PORT@", str(port)))
-    Path(folder, "nginx.conf").write_text(text)
-    nginx = shutil.which("nginx") or "/usr/sbin/nginx"
-    program = Program(core, [nginx, "-p", folder, "-c", "nginx.conf", "-e", "error.log"], folder)
-    program.wait_until(lambda: program.accepts(port))
-    return program, port
+def start_nginx(core: int, server: str) -> Program:
+    def command(folder: str, port: int) -> list[str]:
+        text = (HERE / "nginx.conf.in").read_text().replace("@SERVER@", server.replace("@PORT@", str(port)))
+        Path(folder, "nginx.conf").write_text(text)
+        return [shutil.which("nginx") or "/usr/sbin/nginx", "-p", folder, "-c", "nginx.conf", "-e", "error.log"]
+
+    program = Program(core, command)
+    program.wait_until(program.accepts)
+    return program
 
 
-def start_stub() -> tuple[Program, int]:
-    answer = ANSWER.replace("'", "\\'")
-    return start_nginx(0, f"server {{ listen 127.0.0.1:@PORT@ reuseport; location / {{ return 200 '{answer}'; }} }}")
+def start_stub(body: str = ANSWER, events: bool = False) -> Program:
+    """Answers every request with the same body, in chunks where it is one of events."""
+    # A word of nginx's configuration has room for 4,096 bytes, a variable for any number.
+    pieces = [body[start : start + 2000].replace("'", "\\'") for start in range(0, len(body), 2000)]
+    variables = " ".join(f"set $piece{number} '{piece}';" for number, piece in enumerate(pieces))
+    whole = "".join(f"$piece{number}" for number in range(len(pieces)))
+    # Server-side includes look for something to replace, so the length is not known beforehand.
+    kind = "default_type text/event-stream; ssi on; ssi_types text/event-stream;" if events else ""
+    return start_nginx(0, f'server {{ listen 127.0.0.1:@PORT@ reuseport; location / {{ {kind} {variables} return 200 "{whole}"; }} }}')
 
 
-def start_proxy(upstream: int) -> tuple[Program, int]:
+def start_proxy(upstream: int, buffering: str = "on") -> Program:
     return start_nginx(
         1,
-        f"upstream stub {{ server 127.0.0.1:{upstream}; keepalive 256; keepalive_requests 1000000000; }}\n"
+        f"upstream stub {{ server 127.0.0.1:{upstream}; keepalive 256; keepalive_requests 1000000000; keepalive_timeout 1h; }}\n"
         "server { listen 127.0.0.1:@PORT@; location / { proxy_pass http://stub; proxy_http_version 1.1;"
-        ' proxy_set_header Connection ""; } }',
+        f' proxy_set_header Connection ""; proxy_buffering {buffering}; }} }}',
     )
 
 
-def start_gateway(rollcall: str, upstream: str, core: int = 1) -> tuple[Program, int]:
-    folder = tempfile.mkdtemp(prefix="rollcall-bench-")
-    command = [rollcall, "gateway", "--port", "0", "--store", f"sqlite:{folder}/traces.sqlite", "--upstream", upstream]
-    program = Program(core, [*command, "--log-level", "warning"], folder)
-    output = Path(folder, "output.log")
-    found = program.wait_until(lambda: re.search(r"https?://[^\s\"/]+:(\d+)", output.read_text()))
-    return program, int(found[1])
+def start_gateway(rollcall: str, upstream: str) -> Program:
+    def command(folder: str, port: int) -> list[str]:
+        return [
+            rollcall, "gateway", "--port", str(port), "--store", f"sqlite:{folder}/traces.sqlite", "--upstream", upstream,
+            "--log-level", "warning",
+        ]  # fmt: skip
 
-
-def load(port: int, connections: int, seconds: float, prefix: str) -> dict:
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "-s", str(HERE / "request.lua"), f"http://127.0.0.1:{port}"]
-    environment = os.environ | {"BENCH_PREFIX": prefix}
-    done = subprocess.run(on_core(0, command), capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL)
-    line = next((line for line in done.stdout.splitlines() if line.startswith("RESULT ")), None)
-    if line is None:
-        raise SystemExit(f"wrk failed: {done.stdout}{done.stderr}")
-    return json.loads(line.removeprefix("RESULT "))
+    program = Program(1, command, ROLLCALL_API_KEYS=KEY)
+    program.wait_until(program.accepts)
+    return program

@@ -9,13 +9,14 @@ import http.client
 import json
 import os
 import random
-import signal
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from programs import start_gateway
+from programs import KEY, start_gateway
+from settings import Settings, read_settings, table
 
+# Turns, and how many conversations of so many.
 CONVERSATIONS = {10: 40, 50: 12, 200: 4}
 SEED = 7
 
@@ -29,6 +30,8 @@ def words(generator: random.Random, size: int) -> str:
 
 class Model(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Head and body in one piece; the second of two would wait for the first to be acknowledged.
+    wbufsize = 1 << 16
 
     def log_message(self, *_):
         pass
@@ -54,7 +57,7 @@ def converse(connection: http.client.HTTPConnection, rollout: str, turns: int, g
     for _ in range(turns):
         messages.append({"role": "user", "content": words(generator, 600)})
         body = json.dumps({"model": "m", "messages": messages})
-        connection.request("POST", path, body, {"Content-Type": "application/json"})
+        connection.request("POST", path, body, {"Content-Type": "application/json", "Authorization": f"Bearer {KEY}"})
         response = connection.getresponse()
         answer = response.read()
         if response.status != 200:
@@ -68,26 +71,30 @@ def store_size(rollcall: str, turns: int, conversations: int) -> tuple[int, int]
     """Bytes on disk and bytes on the wire."""
     model = ThreadingHTTPServer(("127.0.0.1", 0), Model)
     threading.Thread(target=model.serve_forever, daemon=True).start()
-    gateway, port = start_gateway(rollcall, f"http://127.0.0.1:{model.server_port}/v1")
     try:
-        connection = http.client.HTTPConnection("127.0.0.1", port)
-        generator = random.Random(SEED + turns)
-        wire = sum(converse(connection, f"r-{number}", turns, generator) for number in range(conversations))
-        connection.close()
-        gateway.child.send_signal(signal.SIGTERM)
-        gateway.child.wait(30)
-        files = Path(gateway.folder).glob("traces.sqlite*")
-        return sum(os.path.getsize(file) for file in files), wire
+        with start_gateway(rollcall, f"http://127.0.0.1:{model.server_port}/v1") as gateway:
+            connection = http.client.HTTPConnection("127.0.0.1", gateway.port)
+            generator = random.Random(SEED + turns)
+            wire = sum(converse(connection, f"r-{number}", turns, generator) for number in range(conversations))
+            connection.close()
+            gateway.stop()
+            return sum(os.path.getsize(file) for file in Path(gateway.folder).glob("traces.sqlite*")), wire
     finally:
-        gateway.stop()
         model.shutdown()
+        model.server_close()
 
 
-def table(rollcall: str) -> str:
-    empty, _ = store_size(rollcall, 0, 0)
-    lines = ["| turns | conversations | stored bytes per turn | wire bytes per turn |", "|---|---|---|---|"]
-    for turns, conversations in CONVERSATIONS.items():
-        stored, wire = store_size(rollcall, turns, conversations)
+def report(settings: Settings) -> str:
+    empty, _ = store_size(settings.rollcall, 0, 0)
+
+    def row(turns: int, conversations: int) -> list[str]:
+        stored, wire = store_size(settings.rollcall, turns, conversations)
         calls = turns * conversations
-        lines.append(f"| {turns} | {conversations} | {(stored - empty) / calls:,.0f} | {wire / calls:,.0f} |")
-    return "\n".join(lines)
+        return [str(turns), str(conversations), f"{(stored - empty) / calls:,.0f}", f"{wire / calls:,.0f}"]
+
+    rows = list(CONVERSATIONS.items())[: 2 if settings.quick else None]
+    return table("turns | conversations | stored bytes per turn | wire bytes per turn", (row(*case) for case in rows))
+
+
+if __name__ == "__main__":
+    print(report(read_settings(__doc__)))

@@ -5,7 +5,7 @@ set -euo pipefail
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 CACHE="$ROOT/.cache"
-VENV="$CACHE/venv"
+VENV="$CACHE/${ROLLCALL_VENV:-venv}"
 mkdir -p "$CACHE"
 cd "$ROOT"
 

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 #
-# venv.sh REQUIREMENTS...: makes the virtual environment in .cache/venv and installs the pinned packages, once.
+# venv.sh REQUIREMENTS...: makes the virtual environment in .cache/venv, or .cache/$ROLLCALL_VENV, and installs the pinned
+# packages, once.
 source "$(dirname "$0")/common.sh"
 
 if ! "$VENV/bin/python" -c '' 2>/dev/null; then
-    say "making a Python environment in .cache/venv"
+    say "making a Python environment in .cache/${VENV##*/}"
     rm -rf "$VENV"
     python3 -m venv "$VENV"
 fi
