@@ -1,0 +1,65 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import OpenAPI
+import WireJSON
+
+extension APIOperation {
+    static func registerRollouts(_ limits: RouteLimits) -> APIOperation {
+        gateway(
+            "registerRollouts", tag: "Rollouts", "Announces rollouts",
+            details: "Tells the gateway of a rollout's experiment before its first call or line. To repeat it changes "
+                + "nothing; other ids for a known rollout are refused.",
+            body: .array(of: .preferably(.registration(limits)), maximum: limits.batchItems),
+            answers: [APIAnswer(200, "What became of each; `id` is the rollout's.", .batchAnswer)])
+    }
+
+    static let deleteRollouts = gateway(
+        "deleteRollouts", tag: "Rollouts", "Deletes rollouts by their ids or by age",
+        details: "At least one parameter has to be given; what is deleted is named by all of them.",
+        parameters: APIParameter.rolloutFilter + [
+            .query("silent_since", "Only those of which nothing has come since.", .timestampQuery)
+        ],
+        answers: [
+            APIAnswer(200, "How many were deleted.", .object(["deleted": .integer(minimum: 0)])),
+            .problem(400, "Nothing says what is to be deleted."),
+        ])
+
+    static let rollout = gateway(
+        "getRollout", tag: "Rollouts", "Shows all that is known of a rollout", parameters: [.rolloutInPath],
+        answers: [APIAnswer(200, "The rollout.", .rollout), .problem(404, "Nothing is known of it.")])
+
+    static let deleteRollout = gateway(
+        "deleteRollout", tag: "Rollouts", "Deletes a rollout with its calls, lines and statuses",
+        parameters: [.rolloutInPath],
+        answers: [
+            APIAnswer(200, "It is deleted.", .object(["rollout_id": .string(), "deleted": .constant(true)])),
+            .problem(404, "Nothing is known of it."),
+        ])
+}
+
+extension Schema {
+    fileprivate static func registration(_ limits: RouteLimits) -> Schema {
+        .object(["metadata": .rolloutMetadata], optional: ["attempt": .any(of: [.attemptID, .null])])
+            .described("The ids have at most \(limits.idBytes) bytes each.").named("Registration")
+    }
+
+    private static let rolloutStatus: KeyValuePairs<String, Schema> = [
+        "number": .integer(minimum: 1), "attempt": .string(), "current": .boolean,
+        "status": .any(of: [.status, .null]), "extras": .object([:]).orNull, "opened_at": .timestamp,
+    ]
+
+    fileprivate static let rollout = Schema.object([
+        "rollout_id": .string(),
+        "metadata": .object([
+            "invocation_id": .string().orNull, "experiment_id": .string().orNull, "rollout_id": .string(),
+            "run_id": .string().orNull, "row_id": .string().orNull,
+        ]),
+        "status": .any(of: [.status, .null]), "extras": .object([:]).orNull,
+        "attempts": .array(of: .object(rolloutStatus)),
+        "calls": .object([
+            "started": .integer(minimum: 0), "recorded": .integer(minimum: 0), "failed": .integer(minimum: 0),
+            "cut": .integer(minimum: 0), "unrecorded": .integer(minimum: 0),
+        ]),
+        "logs": .integer(minimum: 0), "tokens": .usage, "first_seen": .timestamp, "last_seen": .timestamp,
+    ]).named("Rollout")
+}
