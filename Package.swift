@@ -59,6 +59,9 @@ let package = Package(
         .target(name: "WireJSON", swiftSettings: settings),
         .target(name: "EvalProtocol", dependencies: ["WireJSON"], swiftSettings: settings),
 
+        // What servers take and answer, described.
+        .target(name: "OpenAPI", dependencies: ["EvalProtocol", "WireJSON"], swiftSettings: settings),
+
         // zstd, to read the payloads of gateways that compress them.
         .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
 
@@ -73,8 +76,9 @@ let package = Package(
         .target(
             name: "RolloutEnvironment",
             dependencies: [
-                "RolloutTracing", "EvalProtocol", "WireJSON", logging, asyncHTTPClient, hummingbird, httpTypes, nioCore,
-                nioHTTP1, serviceLifecycle, unixSignals,
+                "RolloutTracing", "OpenAPI", "EvalProtocol", "WireJSON", logging, asyncHTTPClient, hummingbird,
+                httpTypes,
+                nioCore, nioHTTP1, serviceLifecycle, unixSignals,
             ],
             swiftSettings: settings),
         .target(
@@ -102,14 +106,15 @@ let package = Package(
         .target(
             name: "ModelProxy",
             dependencies: [
-                "CZlib", "TraceStore", "EvalProtocol", "WireJSON", logging, coreMetrics, nioCore, nioHTTP1, nioPosix,
-                nioSSL, nioTLS,
+                "CZlib", "TraceStore", "OpenAPI", "EvalProtocol", "WireJSON", logging, coreMetrics, nioCore, nioHTTP1,
+                nioPosix, nioSSL, nioTLS,
             ],
             swiftSettings: settings),
         .target(
             name: "TracingGateway",
             dependencies: [
-                "ModelProxy", "PrometheusMetrics", "TraceStore", "EvalProtocol", "WireJSON", logging, coreMetrics,
+                "ModelProxy", "PrometheusMetrics", "TraceStore", "OpenAPI", "EvalProtocol", "WireJSON", logging,
+                coreMetrics,
                 hummingbird, hummingbirdCore, httpTypes, nioCore, nioHTTP1, nioHTTPTypesHTTP1, nioPosix,
                 serviceLifecycle,
             ],
@@ -151,6 +156,8 @@ let package = Package(
         .testTarget(
             name: "EvalProtocolTests", dependencies: ["EvalProtocol", "WireJSON", "TestSupport"],
             resources: [.copy("payload_vectors.json")], swiftSettings: settings),
+        .testTarget(
+            name: "OpenAPITests", dependencies: ["OpenAPI", "WireJSON", "TestSupport"], swiftSettings: settings),
         .testTarget(
             name: "TraceStoreTests",
             dependencies: ["TraceStore", "SQLiteTraceStore", "EvalProtocol", "WireJSON", "TestSupport", logging, grdb],

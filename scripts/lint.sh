@@ -31,6 +31,7 @@ not_in() {
 }
 not_in WireJSON '[A-Z][A-Za-z]*'
 not_in EvalProtocol 'NIO[A-Za-z0-9]*|Logging|Hummingbird[A-Za-z]*|AsyncHTTPClient|GRDB'
+not_in OpenAPI 'NIO[A-Za-z0-9]*|Logging|Hummingbird[A-Za-z]*|AsyncHTTPClient|GRDB|TraceStore'
 not_in RolloutTracing 'Hummingbird[A-Za-z]*|GRDB|TraceStore|RolloutEnvironment'
 not_in RolloutEnvironment 'GRDB|TraceStore|RolloutProcessor'
 not_in RolloutProcessor 'Hummingbird[A-Za-z]*|GRDB|TraceStore|RolloutEnvironment'

@@ -65,7 +65,8 @@ public struct RolloutEnvironment: Service, Sendable {
         await core.initialize(body, authorization: authorization)
     }
 
-    /// Adds `POST /init`, `POST /cancel`, `GET /status` and `GET /health` to a Hummingbird router.
+    /// Adds `POST /init`, `POST /cancel`, `GET /status`, `GET /health` and `GET /openapi.json`, which describes them, to a
+    /// Hummingbird router.
     public func addRoutes<Context: RequestContext>(to router: some RouterMethods<Context>) {
         EnvironmentRoutes(core: core).add(to: router)
     }

@@ -1,5 +1,6 @@
 # Part of Rollcall. SPDX-License-Identifier: Apache-2.0
-"""An upstream that answers chat completions by rule, streamed and not, and remembers what it was asked.
+"""An upstream that answers chat completions by rule, streamed and not, and remembers what it was asked. It refuses what
+is not asked for as it has to be, lists the one model it calls its own, and embeds every text alike.
 
 The model's name is the rule:
 
@@ -19,8 +20,31 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 def text_of(content) -> str:
     if isinstance(content, list):
-        return "".join(part.get("text", "") for part in content)
+        return "".join(str(part.get("text", "")) for part in content)
     return content or ""
+
+
+def fault(body: dict, is_chat: bool) -> str | None:
+    """What is wrong with a request, if anything is."""
+    if not isinstance(body.get("model"), str) or not body["model"]:
+        return "model: expected a non-empty string"
+    if not is_chat:
+        return None if isinstance(body.get("input"), (str, list)) else "input: expected a string or an array"
+    if not isinstance(body.get("messages"), list):
+        return "messages: expected an array"
+    for message in body["messages"]:
+        if not isinstance(message, dict) or not isinstance(message.get("role"), str) or not message["role"]:
+            return "messages: expected objects with a role"
+        content = message.get("content")
+        parts = content if isinstance(content, list) else []
+        if not isinstance(content, (str, list, type(None))) or not all(isinstance(part, dict) for part in parts):
+            return "messages: expected a string, parts or null as content"
+    if not isinstance(body.get("stream"), (bool, type(None))):
+        return "stream: expected true or false"
+    count = body.get("n")
+    if count is not None and (isinstance(count, bool) or not isinstance(count, (int, float)) or count < 1 or count % 1):
+        return "n: expected a whole number, 1 or more"
+    return None
 
 
 def answer_for(body: dict) -> tuple[dict, str]:
@@ -51,10 +75,28 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
+    def do_GET(self):
+        name = self.path.split("?")[0].rpartition("/")[2]
+        model = {"id": "echo", "object": "model", "created": 1, "owned_by": "scripted"}
+        if name == "models":
+            self.send(200, {"object": "list", "data": [model]})
+        elif name == "echo":
+            self.send(200, model)
+        else:
+            self.refuse(404, f"there is no model {name}")
+
+    do_HEAD = do_GET
+
     def do_POST(self):
         raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         body = json.loads(raw)
         self.server.requests.append({"path": self.path, "headers": {name.lower(): value for name, value in self.headers.items()}, "body": body, "raw": raw})
+        is_chat = not self.path.split("?")[0].endswith("/embeddings")
+        if wrong := fault(body, is_chat):
+            return self.refuse(400, wrong)
+        if not is_chat:
+            data = [{"object": "embedding", "index": 0, "embedding": [0.5]}]
+            return self.send(200, {"object": "list", "model": body["model"], "data": data})
         refused = re.search(r"status-(\d{3})$", body["model"])
         nulls = [key for message in body["messages"] for key, value in message.items() if value is None and key != "content"]
         if refused:
@@ -77,7 +119,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
-        self.wfile.write(data)
+        if self.command != "HEAD":
+            self.wfile.write(data)
 
     def usage(self, body: dict, message: dict) -> dict:
         prompt = sum(len(pieces(text_of(one.get("content")))) for one in body["messages"])

@@ -133,6 +133,7 @@ import WireJSON
         Case("GET", "/v1/events", 400, "experiment_id"),
         Case("GET", "/v1/events?experiment=e", 400, "experiment_id"),
         Case("GET", "/v1/events?experiment_id=%FF", 422, "experiment_id"),
+        Case("GET", "/v1/events?experiment_id=x&run_id=", 422, "run_id"),
         Case("POST", "/v1/rollouts", "", 400, "JSON"),
         Case("POST", "/v1/rollouts", "{}", 400, "array"),
         Case("POST", "/v1/rollouts", manyItems, 400, "1000"),
@@ -156,7 +157,7 @@ import WireJSON
         Case("GET", "/", 404, "GET /"),
         Case("GET", "/nowhere", 404, "/nowhere"),
         Case("POST", "/v2/logs", "{}", 404, "/v2/logs"),
-        Case("REPORT", "/logs", 404, "REPORT"),
+        Case("REPORT", "/logs", 405, "REPORT", "GET", "POST"),
     ]
 
     @Test("each is answered with the status and the words that help")

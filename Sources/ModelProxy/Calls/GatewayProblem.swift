@@ -44,6 +44,7 @@ package struct GatewayProblem: Error, Sendable {
         var headers: [(String, String)] = []
         if let retryAfter { headers.append(("retry-after", String(retryAfter))) }
         if !isWorthRepeating { headers.append(("x-should-retry", "false")) }
+        if status == 401 { headers.append(("www-authenticate", "Bearer")) }
         if let allow { headers.append(("allow", allow)) }
         return headers
     }

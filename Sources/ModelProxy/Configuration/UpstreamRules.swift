@@ -22,6 +22,7 @@ package struct UpstreamRules: Sendable {
     private init(standard: Rule?, allowed: [Rule]) {
         self.standard = standard
         self.allowed = allowed
+        capture = CaptureRules()
     }
 
     /// - Parameters:

@@ -98,10 +98,10 @@ struct UpstreamURL: Sendable, Hashable {
     static func leavesItsPlace(_ path: String) -> Bool {
         // All that could is written with one of these.
         guard path.utf8.contains(where: { $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "%") }) else { return false }
-        return path.split(separator: "/").contains { segment in
-            let plain = segment.lowercased().replacing("%2e", with: ".")
-            return plain == "." || plain == ".." || plain.contains("%2f") || plain.contains("%5c")
-        }
+        // A server may take an encoded separator for one.
+        let plain = path.lowercased().replacing("%2e", with: ".").replacing("%2f", with: "/").replacing(
+            "%5c", with: "/")
+        return plain.split(separator: "/").contains { $0 == "." || $0 == ".." }
     }
 
     /// The origin, `nil` for a rule that allows any port.

@@ -3,64 +3,110 @@
 import HTTPTypes
 import Hummingbird
 import NIOCore
+import OpenAPI
+import WireJSON
 
-/// The environment's routes.
+/// The environment's routes, each with its description.
 struct EnvironmentRoutes: Sendable {
-    let core: EnvironmentCore
+    private struct Route: Sendable {
+        let method: HTTPRequest.Method
+        let path: String
+        let operation: APIOperation
+        let handler: @Sendable (Request) async -> InitAnswer
 
-    func add<Context: RequestContext>(to router: some RouterMethods<Context>) {
-        router.on("/init", method: .post) { request, _ -> Response in
-            switch await body(of: request) {
-            case .success(let bytes):
-                await core.initialize(bytes, authorization: request.headers[.authorization]).response
-            case .failure(let refusal): refusal.answer.response
-            }
+        var place: APIDocument.Place {
+            APIDocument.Place(method: method.rawValue, path: path, operation: operation)
         }
-        router.on("/cancel", method: .post) { request, _ -> Response in
-            switch await body(of: request) {
-            case .success(let bytes): core.cancel(bytes, authorization: request.headers[.authorization]).response
-            case .failure(let refusal): refusal.answer.response
-            }
+    }
+
+    private let core: EnvironmentCore
+    private var routes: [Route] = []
+
+    init(core: EnvironmentCore) {
+        self.core = core
+        add(.post, "/init", .initialize) { request in
+            await core.answer(request) { await core.initialize($0, authorization: request.headers[.authorization]) }
         }
-        router.on("/status", method: .get) { request, _ -> Response in
+        add(.post, "/cancel", .cancel) { request in
+            await core.answer(request) { core.cancel($0, authorization: request.headers[.authorization]) }
+        }
+        add(.get, "/status", .status) { request in
             core.status(
                 of: request.uri.queryParameters["rollout_id"].map(String.init),
-                authorization: request.headers[.authorization]
-            ).response
+                authorization: request.headers[.authorization])
         }
-        router.on("/health", method: .get) { _, _ -> Response in core.health.response }
-        for (path, allowed) in [("init", "POST"), ("cancel", "POST"), ("status", "GET"), ("health", "GET")] {
-            for method in [HTTPRequest.Method.get, .post, .put, .patch, .delete] where method.rawValue != allowed {
-                router.on("/\(RouterPath(path))", method: method) { _, _ -> Response in
-                    var answer = InitAnswer.error(
-                        405, code: "method_not_allowed", "/\(path) takes \(allowed), not \(method.rawValue).")
-                    answer.headers.append(("allow", allowed))
-                    return answer.response
+        add(.get, "/health", .health) { _ in core.health }
+        addDescription()
+    }
+
+    private mutating func add(
+        _ method: HTTPRequest.Method, _ path: String, _ operation: APIOperation,
+        _ handler: @escaping @Sendable (Request) async -> InitAnswer
+    ) {
+        routes.append(Route(method: method, path: path, operation: operation, handler: handler))
+    }
+
+    /// `GET /openapi.json`: all of them, itself included.
+    private mutating func addDescription() {
+        let path = "/openapi.json"
+        let own = APIDocument.Place(method: "GET", path: path, operation: .description)
+        let needsKey = !core.configuration.acceptedAPIKeys.isEmpty
+        let document = APIDocument(
+            title: "Rollcall environment", details: "Runs an agent when a rollout is asked for.", needsKey: needsKey,
+            keyDetails: needsKey
+                ? "One of the environment's keys; for `/init` the body's `api_key` does, too."
+                : "This environment takes any key, and requests without one.",
+            places: routes.map(\.place) + [own])
+        let answer = InitAnswer(status: 200, json: document.json)
+        add(.get, path, .description) { _ in answer }
+    }
+
+    private static let methods: [HTTPRequest.Method] = [.get, .head, .post, .put, .patch, .delete, .options, .trace]
+
+    func add<Context: RequestContext>(to router: some RouterMethods<Context>) {
+        for route in routes {
+            router.on(RouterPath(route.path), method: route.method) { request, _ -> Response in
+                await route.handler(request).response
+            }
+            for method in Self.methods where method != route.method {
+                router.on(RouterPath(route.path), method: method) { _, _ -> Response in
+                    Self.wrongMethod(method, of: route).response
                 }
             }
         }
     }
 
-    private struct Refusal: Error { let answer: InitAnswer }
+    /// The answer to a request that no route takes.
+    func refusal(of request: Request) -> InitAnswer {
+        let path = "/" + request.uri.path.split(separator: "/").joined(separator: "/")
+        if let route = routes.first(where: { $0.path == path }) { return Self.wrongMethod(request.method, of: route) }
+        let paths = routes.map(\.path).joined(separator: ", ")
+        return .error(404, code: "not_found", "There is no \(request.uri.path.prefix(100)); there are \(paths).")
+    }
 
-    private func body(of request: Request) async -> Result<[UInt8], Refusal> {
-        let limit = core.configuration.maximumBodyBytes
-        if let length = request.headers[.contentLength].flatMap(Int.init), length > limit {
-            return .failure(Refusal(answer: core.tooLarge))
-        }
+    private static func wrongMethod(_ method: HTTPRequest.Method, of route: Route) -> InitAnswer {
+        var answer = InitAnswer.error(
+            405, code: "method_not_allowed", "\(route.path) takes \(route.method.rawValue), not \(method.rawValue).")
+        answer.headers.append(("allow", route.method.rawValue))
+        return answer
+    }
+}
+
+extension EnvironmentCore {
+    /// The answer to a request with a body.
+    fileprivate func answer(_ request: Request, _ handler: ([UInt8]) async -> InitAnswer) async -> InitAnswer {
+        let limit = configuration.maximumBodyBytes
+        if let length = request.headers[.contentLength].flatMap(Int.init), length > limit { return tooLarge }
         var bytes: [UInt8] = []
         do {
             for try await buffer in request.body {
-                guard bytes.count + buffer.readableBytes <= limit else {
-                    return .failure(Refusal(answer: core.tooLarge))
-                }
+                guard bytes.count + buffer.readableBytes <= limit else { return tooLarge }
                 bytes.append(contentsOf: buffer.readableBytesView)
             }
         } catch {
-            return .failure(
-                Refusal(answer: .error(400, code: "body_incomplete", "The body ended before it was complete.")))
+            return .error(400, code: "body_incomplete", "The body ended before it was complete.")
         }
-        return .success(bytes)
+        return await handler(bytes)
     }
 }
 
@@ -76,17 +122,16 @@ extension InitAnswer {
     }
 }
 
-/// Answers unknown paths as everything else is answered.
+/// Answers what no route takes as everything else is answered.
 struct UnknownPathResponder<Base: HTTPResponder>: HTTPResponder {
     let base: Base
+    let routes: EnvironmentRoutes
 
     func respond(to request: Request, context: Base.Context) async throws -> Response {
-        let response = try await base.respond(to: request, context: context)
+        var response = try await base.respond(to: request, context: context)
         // No route of ours answers 404: this one is the router's.
-        guard response.status == .notFound else { return response }
-        return InitAnswer.error(
-            404, code: "not_found",
-            "There is no \(request.uri.path.prefix(100)); there are /init, /cancel, /status and /health."
-        ).response
+        if response.status == .notFound { response = routes.refusal(of: request).response }
+        // A body after a HEAD would be taken for the next answer.
+        return request.method == .head ? response.createHeadResponse() : response
     }
 }

@@ -72,7 +72,8 @@ package struct EnvironmentServer: Service {
         var quiet = logger
         quiet.logLevel = max(quiet.logLevel, .warning)
         let application = Application(
-            responder: UnknownPathResponder(base: router.buildResponder()),
+            responder: UnknownPathResponder(
+                base: router.buildResponder(), routes: EnvironmentRoutes(core: environment.core)),
             configuration: ApplicationConfiguration(address: .hostname(address, port: port), backlog: 4_096),
             onServerRunning: { channel in onRunning(channel.localAddress?.port ?? port) },
             logger: quiet)

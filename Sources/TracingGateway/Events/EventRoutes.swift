@@ -21,16 +21,14 @@ struct EventRoutes {
     }
 
     func add(to table: inout RouteTable) {
-        table.add(.get, ["/v1/events"], events)
+        table.add(.get, ["/v1/events"], .events, events)
     }
 
     private static let lastEventID = HTTPField.Name("last-event-id")
 
     @Sendable private func events(_ request: Request, _ context: GatewayContext) async throws -> Response {
         let parameters = try QueryParameters(request)
-        let filter = RolloutFilter(
-            experimentIDs: parameters.all("experiment_id"), runIDs: parameters.all("run_id"),
-            invocationIDs: parameters.all("invocation_id"), rolloutIDs: parameters.all("rollout_id"))
+        let filter = try parameters.rolloutFilter()
         guard !filter.isEmpty else {
             throw Problem(
                 .badRequest,

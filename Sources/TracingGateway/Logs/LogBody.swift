@@ -50,9 +50,9 @@ struct LogBody {
 
     /// Only what has the form that is ours is ours: a sender that knows nothing of attempts may use the name otherwise.
     private func attempt(_ extras: JSONReader?) throws(JSONDecodingError) -> AttemptID? {
-        if let pathAttempt { return pathAttempt }
-        guard let own = extras?["rollcall"], own.value?.object != nil else { return nil }
-        return try own["attempt"].present?.decode()
+        guard let own = extras?["rollcall"], own.value?.object != nil else { return pathAttempt }
+        let bodyAttempt: AttemptID? = try own["attempt"].present?.decode()
+        return pathAttempt ?? bodyAttempt
     }
 
     /// An item of a batch: a log body with an `id` of its sender's.

@@ -13,9 +13,9 @@ struct LogRoutes {
     let limits: RouteLimits
 
     func add(to table: inout RouteTable) {
-        table.add(.post, ["/logs", "/v1/logs", "/attempt/:attempt/logs", "/attempt/:attempt/v1/logs"], post)
-        table.add(.post, ["/v1/logs/batch", "/attempt/:attempt/v1/logs/batch"], postBatch)
-        table.add(.get, ["/logs", "/v1/logs"], search)
+        table.add(.post, ["/logs", "/v1/logs", "/attempt/:attempt/logs", "/attempt/:attempt/v1/logs"], .postLog, post)
+        table.add(.post, ["/v1/logs/batch", "/attempt/:attempt/v1/logs/batch"], .postLogs(limits), postBatch)
+        table.add(.get, ["/logs", "/v1/logs"], .searchLogs(limits), search)
     }
 
     private func body(_ context: GatewayContext) throws(Problem) -> LogBody {

@@ -14,10 +14,11 @@ struct RolloutRoutes {
     let limits: RouteLimits
 
     func add(to table: inout RouteTable) {
-        table.add(.post, ["/v1/rollouts"], register)
-        table.add(.delete, ["/v1/rollouts"], deleteMatching)
-        table.add(.get, ["/v1/rollouts/**"], read)
-        table.add(.delete, ["/v1/rollouts/**"], delete)
+        table.add(.post, ["/v1/rollouts"], .registerRollouts(limits), register)
+        table.add(.delete, ["/v1/rollouts"], .deleteRollouts, deleteMatching)
+        table.add(.get, ["/v1/rollouts/**"], .rollout, read)
+        table.describe(.get, "/v1/rollouts/{rollout_id}/traces", .rolloutTraces)
+        table.add(.delete, ["/v1/rollouts/**"], .deleteRollout, delete)
     }
 
     // MARK: Registration
@@ -51,12 +52,7 @@ struct RolloutRoutes {
     @Sendable private func deleteMatching(_ request: Request, _ context: GatewayContext) async throws -> Response {
         let query = try QueryParameters(request)
         try query.expectOnly(["experiment_id", "run_id", "invocation_id", "rollout_id", "silent_since"])
-        func ids(_ name: String) throws -> [String] {
-            query.all(name).isEmpty ? [] : try query.requiredList(name, "a non-empty id")
-        }
-        let filter = RolloutFilter(
-            experimentIDs: try ids("experiment_id"), runIDs: try ids("run_id"),
-            invocationIDs: try ids("invocation_id"), rolloutIDs: try ids("rollout_id"))
+        let filter = try query.rolloutFilter()
         let silentSince = try query.timestamp("silent_since")
         guard !filter.isEmpty || silentSince != nil else {
             throw Problem(

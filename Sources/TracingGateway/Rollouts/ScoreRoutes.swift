@@ -14,7 +14,7 @@ struct ScoreRoutes {
     static let maximumScorerBytes = 256
 
     func add(to table: inout RouteTable) {
-        table.add(.post, ["/v1/scores"], post)
+        table.add(.post, ["/v1/scores"], .postScores(limits), post)
     }
 
     @Sendable private func post(_ request: Request, _ context: GatewayContext) async throws -> Response {

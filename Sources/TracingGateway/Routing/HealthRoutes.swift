@@ -11,10 +11,10 @@ struct HealthRoutes {
     let ledger: TraceLedger
 
     func add(to table: inout RouteTable) {
-        table.add(.get, ["/health"]) { _, _ in
+        table.add(.get, ["/health"], .health) { _, _ in
             Response(json: JSONValue.object(["status": "healthy", "service": "rollcall-gateway"]).serialized())
         }
-        table.add(.get, ["/ready"]) { _, _ in
+        table.add(.get, ["/ready"], .readiness) { _, _ in
             switch ledger.health {
             case .healthy: return Response(json: JSONValue.object(["status": "ready"]).serialized())
             case .unhealthy(let sentence): throw Problem.unavailable(sentence)

@@ -69,7 +69,7 @@ struct MetricsRoutes {
     }
 
     func add(to table: inout RouteTable) {
-        table.add(.get, ["/metrics"]) { _, _ in
+        table.add(.get, ["/metrics"], .metrics) { _, _ in
             measure()
             return Response(
                 status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],

@@ -56,6 +56,7 @@ struct Problem: Error, Sendable, CustomStringConvertible {
         var fields: HTTPFields = [.contentType: "application/json"]
         if let retryAfterSeconds { fields[.retryAfter] = String(retryAfterSeconds) }
         if !allowed.isEmpty { fields[.allow] = allowed.joined(separator: ", ") }
+        if status.code == 401 { fields[.wwwAuthenticate] = "Bearer" }
         if status.code == 413, let name = HTTPField.Name("connection") { fields[name] = "close" }
         let mayRepeat = isWorthRepeating ?? (status.code >= 500 || status.code == 408 || status.code == 429)
         if !mayRepeat, let name = HTTPField.Name("x-should-retry") { fields[name] = "false" }

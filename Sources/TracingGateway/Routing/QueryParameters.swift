@@ -56,6 +56,16 @@ struct QueryParameters {
         return values
     }
 
+    /// Ids of rollouts and of what they belong to, each repeatable.
+    func rolloutFilter() throws(Problem) -> RolloutFilter {
+        func ids(_ name: String) throws(Problem) -> [String] {
+            all(name).isEmpty ? [] : try requiredList(name, "a non-empty id")
+        }
+        return RolloutFilter(
+            experimentIDs: try ids("experiment_id"), runIDs: try ids("run_id"),
+            invocationIDs: try ids("invocation_id"), rolloutIDs: try ids("rollout_id"))
+    }
+
     /// A whole number that is not negative; what does not fit an `Int` counts as the largest.
     func count(_ name: String) throws(Problem) -> Int? {
         guard let text = last(name) else { return nil }
@@ -68,7 +78,10 @@ struct QueryParameters {
     /// A number from 0 up to `maximum`.
     func number(_ name: String, upTo maximum: Double = .greatestFiniteMagnitude) throws(Problem) -> Double? {
         guard let text = last(name) else { return nil }
-        guard let number = Double(text), number.isFinite, (0...maximum).contains(number) else {
+        // Swift reads hexadecimal numbers, too.
+        guard !text.utf8.contains(where: { $0 | 0x20 == UInt8(ascii: "x") }), let number = Double(text),
+            number.isFinite, (0...maximum).contains(number)
+        else {
             let bound = maximum == .greatestFiniteMagnitude ? "0 or more" : "from 0 to \(Int(maximum))"
             throw .parameter(name, "a number, \(bound)", found: text)
         }

@@ -15,9 +15,17 @@ struct RequestFrame: RouterMiddleware {
     let keys: KeyRing
     let logger: Logger
     let metrics: any MetricsFactory
+    let routes: RouteTable
+    /// Paths that need no key, so that probes work.
+    private let openPaths: Set<String>
 
-    /// Routes that need no key, so that probes work.
-    private static let open: Set<String> = ["/health", "/ready"]
+    init(_ routes: RouteTable, keys: KeyRing, logger: Logger, metrics: any MetricsFactory) {
+        self.routes = routes
+        self.keys = keys
+        self.logger = logger
+        self.metrics = metrics
+        openPaths = routes.openPaths
+    }
 
     func handle(
         _ request: Request, context: GatewayContext, next: (Request, GatewayContext) async throws -> Response
@@ -25,7 +33,7 @@ struct RequestFrame: RouterMiddleware {
         var context = context
         var response: Response
         do {
-            if !Self.open.contains(request.uri.path) {
+            if !openPaths.contains(request.uri.path) {
                 guard let account = keys.account(authorization: request.headers[.authorization]) else {
                     throw Self.wrongKey
                 }
@@ -53,18 +61,18 @@ struct RequestFrame: RouterMiddleware {
         return response
     }
 
+    private static let methods: Set<HTTPRequest.Method> = [.get, .head, .post, .put, .patch, .delete, .options, .trace]
+
     /// A client can make up as many methods as it likes.
     private static func method(_ request: Request) -> String {
-        RouteTable.methods.contains(request.method) ? request.method.rawValue : "other"
+        methods.contains(request.method) ? request.method.rawValue : "other"
     }
 
     private func problem(for error: any Error, _ request: Request) -> Problem {
         switch error {
         case let problem as Problem: return problem
         case let error as StoreError: return .store(error)
-        case let error as HTTPError where error.status == .notFound:
-            return Problem(
-                .notFound, "there is no route \(request.method.rawValue) \(request.uri.path)", code: "not_found")
+        case let error as HTTPError where error.status == .notFound: return routes.problem(with: request)
         case is CancellationError: return .unavailable("the gateway is shutting down; send the request again")
         default:
             logger.error("A request failed in an unforeseen way: \(error)", metadata: ["path": "\(request.uri.path)"])

@@ -122,8 +122,7 @@ private struct DigitScanner {
         let sign: Int
         if skip("+") { sign = 1 } else if skip("-") { sign = -1 } else { return nil }
         guard let hours = number(2) else { return nil }
-        _ = skip(":")
-        let minutes = isAtEnd ? 0 : number(2)
+        let minutes = isAtEnd ? 0 : (skip(":"), number(2)).1
         guard let minutes, hours < 24, minutes < 60 else { return nil }
         return sign * (hours * 3600 + minutes * 60)
     }

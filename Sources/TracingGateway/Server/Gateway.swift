@@ -108,8 +108,6 @@ package struct Gateway: Service {
     }
 
     private func responder(_ proxy: ModelProxy, _ connections: ConnectionRegistry) -> HTTPChannelHandler.Responder {
-        let router = Router(context: GatewayContext.self)
-        router.add(middleware: RequestFrame(keys: configuration.proxy.keys, logger: logger, metrics: metrics))
         var table = RouteTable()
         LogRoutes(ledger: ledger, limits: configuration.routes).add(to: &table)
         StatusRoutes(ledger: ledger, limits: configuration.routes).add(to: &table)
@@ -119,6 +117,10 @@ package struct Gateway: Service {
         ScoreRoutes(ledger: ledger, limits: configuration.routes).add(to: &table)
         HealthRoutes(ledger: ledger).add(to: &table)
         MetricsRoutes(metrics, ledger: ledger, proxy: proxy, connections: connections).add(to: &table)
+        DescriptionRoutes(keys: configuration.proxy.keys).add(to: &table)
+        let router = Router(context: GatewayContext.self)
+        router.add(
+            middleware: RequestFrame(table, keys: configuration.proxy.keys, logger: logger, metrics: metrics))
         table.register(with: router)
         let responder = router.buildResponder()
         let logger = logger

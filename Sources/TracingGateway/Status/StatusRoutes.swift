@@ -20,7 +20,7 @@ struct StatusRoutes {
     }
 
     func add(to table: inout RouteTable) {
-        table.add(.get, ["/v1/status", "/status"], status)
+        table.add(.get, ["/v1/status", "/status"], .status(limits), status)
     }
 
     @Sendable private func status(_ request: Request, _ context: GatewayContext) async throws -> Response {

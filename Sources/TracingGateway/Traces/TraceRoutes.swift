@@ -13,7 +13,7 @@ struct TraceRoutes {
 
     func add(to table: inout RouteTable) {
         let places = ["", "/v1", "/project_id/:project", "/v1/project_id/:project"]
-        table.add(.get, places.flatMap { ["\($0)/traces", "\($0)/traces/pointwise"] }, search)
+        table.add(.get, places.flatMap { ["\($0)/traces", "\($0)/traces/pointwise"] }, .searchTraces(limits), search)
     }
 
     @Sendable private func search(_ request: Request, _ context: GatewayContext) async throws -> Response {

@@ -1,0 +1,125 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import EvalProtocol
+import OpenAPI
+import WireJSON
+
+/// What the environment's routes take and answer.
+extension APIOperation {
+    static let initialize = environment(
+        "initRollout", tag: "Rollouts", "Starts a rollout",
+        details: "It goes on in the background, and its caller learns from the gateway how it ends. What runs already is "
+            + "joined; of an attempt that has ended comes its receipt.",
+        body: .initRequest,
+        answers: [
+            APIAnswer(200, "RUNNING has reached the gateway, or the attempt has ended before.", .initAnswer),
+            .later(503, "The gateway cannot be reached, the environment is full, or it is being stopped."),
+        ])
+
+    static let cancel = environment(
+        "cancelRollouts", tag: "Rollouts", "Cancels rollouts", body: .cancellation,
+        answers: [
+            APIAnswer(
+                200, "What became of each.",
+                .object([
+                    "results": .array(
+                        of: .object([
+                            "rollout_id": .string(),
+                            "result": .oneOf(values: ["cancelled", "ended", "unknown", "other_attempt"]),
+                        ]))
+                ]))
+        ])
+
+    static let status = environment(
+        "getStatus", tag: "Rollouts", "Shows how a rollout stands",
+        parameters: [.query("rollout_id", "The rollout.", .rolloutID, isRequired: true)],
+        answers: [
+            APIAnswer(
+                200, "The status; null when nothing is known of it.",
+                .object([
+                    "terminated": .boolean, "status": .any(of: [.status, .null]),
+                    "info": .object(["attempt": .attemptID]).orNull,
+                ])),
+            .problem(400, "There is no rollout id."),
+        ])
+
+    static let health = environment(
+        "getHealth", tag: "Operation", "Whether the environment lives, and how full it is",
+        answers: [
+            APIAnswer(200, "It lives.", .health),
+            APIAnswer(503, "Statuses cannot be delivered; `problem` says why.", .health),
+        ], isOpen: true)
+
+    static let description = environment(
+        "getDescription", tag: "Operation", "This description",
+        answers: [APIAnswer(200, "OpenAPI 3.1.", .object(["openapi": .string(), "paths": .object([:])]))],
+        isOpen: true)
+
+    private static func environment(
+        _ id: String, tag: String, _ summary: String, details: String? = nil, parameters: [APIParameter] = [],
+        body: Schema? = nil, answers: [APIAnswer], isOpen: Bool = false
+    ) -> APIOperation {
+        var all = answers
+        if body != nil {
+            all += [
+                .problem(400, "The body is not what it has to be; the field is named."),
+                .problem(413, "The body is larger than the environment takes."),
+            ]
+        }
+        if !isOpen { all.append(.problem(401, "The environment has keys, and this is none of them.")) }
+        var operation = APIOperation(
+            id, tag: tag, summary, details: details, answers: all.sorted { $0.status < $1.status })
+        operation.parameters = parameters
+        operation.body = body
+        operation.isOpen = isOpen
+        return operation
+    }
+}
+
+extension Schema {
+    fileprivate static let initRequest = Schema.object(
+        [
+            "completion_params": .object(["model": .string(minimum: 1)])
+                .described("The model and how to sample from it."),
+            "metadata": .rolloutMetadata,
+        ],
+        optional: [
+            "messages": .array(of: .message).orNull, "tools": .array(of: .object([:])).orNull,
+            "model_base_url": .string(pattern: absoluteURL).orNull
+                .described("Where the agent calls its model, without `/chat/completions`."),
+            "api_key": .string().orNull.described("The bearer key for that."),
+        ]
+    ).example([
+        "completion_params": ["model": "my-model"], "messages": [["role": "user", "content": "Hello"]],
+        "model_base_url": "http://localhost:8787/rollout_id/r/invocation_id/i/experiment_id/e/run_id/n/row_id/0",
+        "metadata": [
+            "invocation_id": "i", "experiment_id": "e", "rollout_id": "r", "run_id": "n", "row_id": "0",
+        ],
+    ]).named("InitRequest")
+
+    /// What ``WebOrigin`` takes, or nothing.
+    private static let absoluteURL =
+        "^$|^[Hh][Tt][Tt][Pp][Ss]?://([^/?#]*@)?[^/?#@:][^/?#@]*([/?#][\\s\\S]*)?$"
+
+    fileprivate static let initAnswer = Schema.object(
+        [
+            "status": .oneOf(values: ["accepted", "joined", "ended"]), "rollout_id": .string(), "attempt": .attemptID,
+        ],
+        optional: ["receipt": .object(["status": .status]).described("How an attempt ended that has.")]
+    ).named("InitAnswer")
+
+    fileprivate static let cancellation = Schema.any(of: [
+        .object(["all": .constant(true)], optional: ["rollout_id": .null]),
+        .object(
+            ["rollout_id": .any(of: [.rolloutID, .array(of: .rolloutID)])],
+            optional: ["attempt": .any(of: [.attemptID, .null]), "all": .null]),
+    ]).named("Cancellation")
+
+    fileprivate static let health = Schema.object(
+        [
+            "status": .oneOf(values: ["healthy", "stopping", "unhealthy"]), "capacity": .integer(),
+            "running": .integer(), "queued": .integer(),
+        ],
+        optional: ["problem": .string()]
+    ).named("Health")
+}

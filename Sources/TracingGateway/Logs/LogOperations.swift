@@ -1,0 +1,68 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import OpenAPI
+import WireJSON
+
+extension APIOperation {
+    static let postLog = gateway(
+        "postLog", tag: "Logs", "Takes a line of a rollout's log",
+        details: "A line with a usable `status.code` sets the status of every rollout it is tagged with. What is "
+            + "answered 200 is stored.",
+        parameters: [.pathAttempt], body: .logLine,
+        answers: [APIAnswer(200, "The line is stored.", .object(Schema.receipt))])
+
+    static func postLogs(_ limits: RouteLimits) -> APIOperation {
+        gateway(
+            "postLogs", tag: "Logs", "Takes many lines", parameters: [.pathAttempt],
+            body: .array(of: .preferably(.batchedLogLine), maximum: limits.batchItems),
+            answers: [APIAnswer(200, "What became of each line.", .batchAnswer)])
+    }
+
+    static func searchLogs(_ limits: RouteLimits) -> APIOperation {
+        gateway(
+            "searchLogs", tag: "Logs", "Finds lines by tag, newest first",
+            parameters: [
+                .tags, .limit(limits.logs), .hoursBack,
+                .query("program", "Only lines of this program.", .string()), .attempts,
+            ],
+            answers: [APIAnswer(200, "The lines.", .object(["entries": .array(of: .logEntry)]))])
+    }
+}
+
+extension Schema {
+    private static let logFields: KeyValuePairs<String, Schema> = [
+        "program": Schema.string().orNull.byDefault("eval_protocol"), "message": .string().orNull,
+        "status": .any(of: [.status, .object([:]), .null])
+            .described("Kept as it comes; with a known `code` it is the status of the rollout."),
+        "extras": .any(of: [
+            .object([:], optional: ["level": .anything, "timestamp": .anything, "rollcall": .ownExtras]), .null,
+        ]).described("Kept as it comes; `level` is the line's severity."),
+    ]
+
+    private static let ownExtras = Schema.members([
+        "attempt": .any(of: [.attemptID, .null]),
+        "lease_seconds": .number(minimum: 0, maximum: Int(LogBody.maximumLeaseSeconds)).orNull
+            .described("With RUNNING: another line or call of the attempt is to come within that time."),
+        "renewal": .anything.described("`true`: the line renews its lease and is nothing else."),
+    ]).described("What Rollcall's own senders add.")
+
+    private static let lineTags = Schema.array(of: .string(), minimum: 1, maximum: LogBody.maximumTags)
+        .described("`name:value` each, such as `rollout_id:x`.")
+
+    fileprivate static let logLine = Schema.object(["tags": lineTags], optional: logFields)
+        .example([
+            "tags": ["rollout_id:quiet-otter-482913"], "message": "Rollout finished", "program": "eval_protocol",
+            "status": ["code": 100, "message": "Rollout finished", "details": []], "extras": ["level": "INFO"],
+        ]).named("LogLine")
+
+    fileprivate static let batchedLogLine = Schema.any(of: [logLine]).described(
+        "A line; with an `id` of its sender's, a string of 1 to \(LogBody.maximumClientIDBytes) bytes, it may be repeated "
+            + "without being stored twice. What is none is refused in its place of the answer, and the others are kept.")
+
+    fileprivate static let logEntry = Schema.object([
+        "timestamp": .timestamp, "message": .string(), "severity": .string(), "tags": .array(of: .string()),
+        "status": .object([:]).orNull, "extras": .object([:]).orNull, "id": .string(), "program": .string(),
+        "attempt": .integer(minimum: 1).orNull,
+        "superseded": .boolean.described("Whether it came too late to count."),
+    ]).named("LogEntry")
+}
