@@ -36,7 +36,8 @@ import WireJSON
     @Test("the environment renews its leases for as long as a rollout runs, and no renewal is a line")
     func renewed() async throws {
         let mayEnd = Atomic(false)
-        try await Loop.with(model: ModelAnswers.echo, configuration: Self.configuration(lease: .milliseconds(600))) { _ in
+        try await Loop.with(model: ModelAnswers.echo, configuration: Self.configuration(lease: .milliseconds(600))) {
+            _ in
             while !mayEnd.load(ordering: .relaxed) { try await Task.sleep(for: .milliseconds(10)) }
             return .finished()
         } run: { loop in
@@ -55,7 +56,8 @@ import WireJSON
 
     @Test("an agent whose rollout the gateway has ended learns it from the next renewal") func ended() async throws {
         let wasCancelled = Atomic(false)
-        try await Loop.with(model: ModelAnswers.echo, configuration: Self.configuration(lease: .milliseconds(900))) { _ in
+        try await Loop.with(model: ModelAnswers.echo, configuration: Self.configuration(lease: .milliseconds(900))) {
+            _ in
             do {
                 try await Task.sleep(for: .seconds(3600))
             } catch {

@@ -65,8 +65,10 @@ import WireJSON
             let paths = try #require(try await Self.description(gateway)["paths"]?.object)
             for path in paths.members {
                 let described = (path.value.object?.keys ?? []).map { $0.uppercased() }
-                let example = path.key.text.replacing("{encoded_base_url}", with: "aHR0cDovL3g").replacing("{", with: "")
-                    .replacing("}", with: "")
+                let example = path.key.text.replacing("{encoded_base_url}", with: "aHR0cDovL3g").replacing(
+                    "{", with: ""
+                )
+                .replacing("}", with: "")
                 for method in described {
                     let answer = try await gateway.request(method, example)
                     #expect(![405, 500].contains(answer.status), "\(method) \(example): \(answer.text)")

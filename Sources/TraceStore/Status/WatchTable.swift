@@ -105,7 +105,8 @@ package struct WatchTable: Sendable {
         ended.remove(rollout)
         let spent = terms.spent ?? Spending()
         var entry = Entry(
-            attempt: number, name: state.newestAttempt?.name, budget: terms.budget, capture: terms.capture, spent: spent,
+            attempt: number, name: state.newestAttempt?.name, budget: terms.budget, capture: terms.capture,
+            spent: spent,
             calls: max(known?.calls ?? 0, spent.calls), exhaustion: known?.exhaustion, refusedAt: known?.refusedAt,
             bucket: entries[rollout]?.bucket)
         entry.deadline = terms.deadline.map { min(known?.deadline ?? .max, time + max(grace, $0 - wallTime)) }

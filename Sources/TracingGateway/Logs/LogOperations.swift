@@ -4,17 +4,19 @@ import OpenAPI
 import WireJSON
 
 extension APIOperation {
-    static let postLog = gateway(
-        "postLog", tag: "Logs", "Takes a line of a rollout's log",
-        details: "A line with a usable `status.code` sets the status of every rollout it is tagged with. What is "
-            + "answered 200 is stored.",
-        parameters: [.pathAttempt], body: .logLine,
-        answers: [APIAnswer(200, "The line is stored.", .object(Schema.receipt))])
+    static func postLog(_ limits: RouteLimits) -> APIOperation {
+        gateway(
+            "postLog", tag: "Logs", "Takes a line of a rollout's log",
+            details: "A line with a usable `status.code` sets the status of every rollout it is tagged with. What is "
+                + "answered 200 is stored.",
+            parameters: [.pathAttempt], body: .logLine(limits),
+            answers: [APIAnswer(200, "The line is stored.", .object(Schema.receipt))])
+    }
 
     static func postLogs(_ limits: RouteLimits) -> APIOperation {
         gateway(
             "postLogs", tag: "Logs", "Takes many lines", parameters: [.pathAttempt],
-            body: .array(of: .preferably(.batchedLogLine), maximum: limits.batchItems),
+            body: .array(of: .preferably(.batchedLogLine(limits)), maximum: limits.batchItems),
             answers: [APIAnswer(200, "What became of each line.", .batchAnswer)])
     }
 
@@ -46,18 +48,24 @@ extension Schema {
         "renewal": .anything.described("`true`: the line renews its lease and is nothing else."),
     ]).described("What Rollcall's own senders add.")
 
-    private static let lineTags = Schema.array(of: .string(), minimum: 1, maximum: LogBody.maximumTags)
-        .described("`name:value` each, such as `rollout_id:x`.")
+    private static func lineTags(_ limits: RouteLimits) -> Schema {
+        .array(of: .string(), minimum: 1, maximum: limits.tags).described("`name:value` each, such as `rollout_id:x`.")
+    }
 
-    fileprivate static let logLine = Schema.object(["tags": lineTags], optional: logFields)
-        .example([
-            "tags": ["rollout_id:quiet-otter-482913"], "message": "Rollout finished", "program": "eval_protocol",
-            "status": ["code": 100, "message": "Rollout finished", "details": []], "extras": ["level": "INFO"],
-        ]).named("LogLine")
+    fileprivate static func logLine(_ limits: RouteLimits) -> Schema {
+        .object(["tags": lineTags(limits)], optional: logFields)
+            .example([
+                "tags": ["rollout_id:quiet-otter-482913"], "message": "Rollout finished", "program": "eval_protocol",
+                "status": ["code": 100, "message": "Rollout finished", "details": []], "extras": ["level": "INFO"],
+            ]).named("LogLine")
+    }
 
-    fileprivate static let batchedLogLine = Schema.any(of: [logLine]).described(
-        "A line; with an `id` of its sender's, a string of 1 to \(LogBody.maximumClientIDBytes) bytes, it may be repeated "
-            + "without being stored twice. What is none is refused in its place of the answer, and the others are kept.")
+    fileprivate static func batchedLogLine(_ limits: RouteLimits) -> Schema {
+        .any(of: [logLine(limits)]).described(
+            "A line; with an `id` of its sender's, a string of 1 to \(LogBody.maximumClientIDBytes) bytes, it may be repeated "
+                + "without being stored twice. What is none is refused in its place of the answer, and the others are kept."
+        )
+    }
 
     fileprivate static let logEntry = Schema.object([
         "timestamp": .timestamp, "message": .string(), "severity": .string(), "tags": .array(of: .string()),

@@ -13,7 +13,8 @@ struct LogRoutes {
     let limits: RouteLimits
 
     func add(to table: inout RouteTable) {
-        table.add(.post, ["/logs", "/v1/logs", "/attempt/:attempt/logs", "/attempt/:attempt/v1/logs"], .postLog, post)
+        table.add(
+            .post, ["/logs", "/v1/logs", "/attempt/:attempt/logs", "/attempt/:attempt/v1/logs"], .postLog(limits), post)
         table.add(.post, ["/v1/logs/batch", "/attempt/:attempt/v1/logs/batch"], .postLogs(limits), postBatch)
         table.add(.get, ["/logs", "/v1/logs"], .searchLogs(limits), search)
     }

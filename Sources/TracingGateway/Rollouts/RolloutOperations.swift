@@ -32,7 +32,8 @@ extension APIOperation {
 
     static let rolloutTraces = gateway(
         "getRolloutTraces", tag: "Rollouts", "Shows a rollout's recorded calls as a tree",
-        details: "A line of JSON each, parents before their children and a call's whole branch before its next sibling. "
+        details:
+            "A line of JSON each, parents before their children and a call's whole branch before its next sibling. "
             + "A rollout whose id ends in `/traces` has that slash escaped.",
         parameters: [
             .rolloutInPath, .attempts,
