@@ -33,15 +33,17 @@ package enum RequestEdits {
             var hasFields = false
             for range in JSONElements.ranges(ofArrayAt: messages, in: body.span) ?? [] {
                 guard let message = try? JSONFields(ofObjectAt: range, in: body.span) else { continue }
-                var bytes: [UInt8]?
-                for field in message.fields {
+                // Each field for itself: of one name there may be one that goes and one that stays.
+                let isKept = message.fields.map { field in
                     let name = name(of: field, in: body)
                     let isForeign = foreignFields.contains(name)
-                    guard isForeign || (name != "content" && isNull(body, field.value)) else { continue }
+                    guard isForeign || (name != "content" && isNull(body, field.value)) else { return true }
                     if isForeign { hasFields = true } else { hasNulls = true }
-                    bytes = try? JSONSplice.removing(name, from: bytes ?? Array(body[range]))
+                    return false
                 }
-                if let bytes { splices.append(Splice(range: range, replacement: bytes)) }
+                guard isKept.contains(false) else { continue }
+                let bytes = JSONSplice.object(message, in: body, keeping: isKept)
+                splices.append(Splice(range: range, replacement: bytes))
             }
             if hasNulls { edits.append("message-nulls") }
             if hasFields { edits.append("message-fields") }

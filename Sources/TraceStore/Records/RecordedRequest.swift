@@ -25,7 +25,8 @@ package struct RecordedRequest: Sendable {
         self.parts = parts
     }
 
-    private static let maximumParts = 8192
+    /// More is nobody's conversation, and would only fill the index.
+    package static let maximumParts = 8192
 
     /// Divides a body that ``JSONFields`` has read.
     package init(body: [UInt8], fields: JSONFields) {
@@ -34,7 +35,6 @@ package struct RecordedRequest: Sendable {
         if let messages = fields.value(of: "messages", in: body.span) {
             ranges += JSONElements.ranges(ofArrayAt: messages, in: body.span) ?? []
         }
-        // So many parts are nobody's conversation, and would only fill the index.
         if ranges.count > Self.maximumParts { ranges = [] }
         ranges.sort { $0.lowerBound < $1.lowerBound }
         self.init(body: body, parts: ranges.map { Part(range: $0, hash: Self.hash(body[$0])) })
