@@ -63,6 +63,8 @@ private struct Store {
         let request = RecordedRequest(body: body, fields: fields)
         let shared = SharedRequest(request, call: next, isTrace: isTrace, conversations: conversations)
         require(shared.conversation.depth < SharedRequest.maximumDepth, "chains are bounded")
+        let before = shared.conversation.parent.flatMap { calls[$0]?.shared.conversation.turn } ?? 0
+        require(shared.conversation.turn == before + (isTrace ? 1 : 0), "a turn is counted on from its parent's")
         calls[next] = Call(shared: shared, body: body)
         conversations.note(shared.conversation)
         require(conversations.count <= [Conversation].maximumConversations, "conversations are bounded")
