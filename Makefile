@@ -1,7 +1,7 @@
 # Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak format lint docs bench clean
+.PHONY: help demo test soak fuzz format lint docs bench clean
 
 help:   ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ test:   ## all tests: unit, integration, interop with the Python package
 soak:   ## the long forms of the tests of durability: hundreds of power losses, disks that fail
 	@scripts/soak.sh
 
+fuzz:   ## random bytes for every parser, for FUZZ_SECONDS (60) in all; CONTRIBUTING.md
+	@scripts/fuzz.sh
+
 format: ## formats the Swift sources in place
 	@scripts/format.sh
 
@@ -24,8 +27,8 @@ lint:   ## checks format and style, and that nothing is tracked that should not 
 docs:   ## builds the documentation of the public modules into .build/docs; warnings are errors
 	@scripts/docs.sh
 
-bench:  ## compares the gateway with nginx and a direct connection, measures stored bytes
-	@scripts/bench.sh
+bench:  ## measures the gateway against nginx and others, within 15 minutes; docs/performance.md
+	@scripts/bench.sh $(ARGUMENTS)
 
 clean:  ## removes builds, the Python environment and the model
-	rm -rf .build .cache
+	rm -rf .build .build-fuzz .cache

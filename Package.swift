@@ -2,11 +2,16 @@
 
 import PackageDescription
 
-let settings: [SwiftSetting] = [
-    .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("MemberImportVisibility"),
-    .enableUpcomingFeature("InternalImportsByDefault"),
-]
+// Set by `make fuzz` alone: our modules then count what of them has run, and watch their memory.
+let isFuzzing = Context.environment["ROLLCALL_FUZZ"] != nil
+let sanitizers = "-sanitize=fuzzer,address"
+
+let settings: [SwiftSetting] =
+    [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+    ] + (isFuzzing ? [.unsafeFlags([sanitizers, "-assert-config", "Debug"])] : [])
 
 // Products of other packages, by the name they have in this file.
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -210,3 +215,19 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+if isFuzzing {
+    package.targets += [
+        .systemLibrary(name: "CLibFuzzer", path: "Tests/CLibFuzzer"),
+        .executableTarget(
+            name: "Fuzz",
+            dependencies: [
+                "CLibFuzzer", "CZstd", "TracingGateway", "ModelProxy", "TraceStore", "EvalProtocol", "WireJSON",
+                nioCore,
+            ],
+            path: "Tests/Fuzz",
+            swiftSettings: settings,
+            // Debian's gold ends with an internal error here.
+            linkerSettings: [.unsafeFlags([sanitizers, "-use-ld=lld"])]),
+    ]
+}

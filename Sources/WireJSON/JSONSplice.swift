@@ -6,15 +6,27 @@ public enum JSONSplice {
     ///
     /// - Throws: ``JSONError`` when the bytes are not one JSON object.
     public static func removing(_ name: String, from bytes: [UInt8]) throws(JSONError) -> [UInt8] {
-        let fields = try JSONFields(of: bytes.span).fields
+        let fields = try JSONFields(of: bytes.span)
         var name = name
         let isKept = bytes.withUnsafeBufferPointer { buffer in
-            name.withUTF8 { name in fields.map { !$0.isNamed(name, in: buffer) } }
+            name.withUTF8 { name in fields.fields.map { !$0.isNamed(name, in: buffer) } }
         }
-        guard isKept.contains(false), let first = fields.first, let last = fields.last else { return bytes }
+        guard isKept.contains(false) else { return bytes }
+        return bytes[..<fields.object.lowerBound] + object(fields, in: bytes, keeping: isKept)
+            + bytes[fields.object.upperBound...]
+    }
+
+    /// An object's own bytes with some of its members only, and with the commas that these need.
+    ///
+    /// - Parameters:
+    ///   - fields: The object's fields, which were found in `bytes`.
+    ///   - isKept: Whether a field stays, for each of them.
+    package static func object(_ fields: JSONFields, in bytes: [UInt8], keeping isKept: [Bool]) -> [UInt8] {
+        let (object, fields) = (fields.object, fields.fields)
+        guard let first = fields.first, let last = fields.last else { return Array(bytes[object]) }
         var result: [UInt8] = []
-        result.reserveCapacity(bytes.count)
-        result += bytes[..<first.key.lowerBound]
+        result.reserveCapacity(object.count)
+        result += bytes[object.lowerBound..<first.key.lowerBound]
         var keptAny = false
         for (index, field) in fields.enumerated() where isKept[index] {
             // What stood between this member and the one before it now stands between it and the last one kept.
@@ -22,7 +34,7 @@ public enum JSONSplice {
             result += bytes[field.key.lowerBound..<field.value.upperBound]
             keptAny = true
         }
-        result += bytes[last.value.upperBound...]
+        result += bytes[last.value.upperBound..<object.upperBound]
         return result
     }
 

@@ -52,6 +52,18 @@ struct PayloadTests {
         }
     }
 
+    @Test("routing matrices stay with their tokens, wherever those that have one stand")
+    func placesOfMatrices() throws {
+        let header = Array("R3V1".utf8) + [1, 1, 1, 0]
+        let counts: [[UInt8]] = [
+            [3, 0, 0, 0], [1, 0, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0], [2, 0, 0, 0], [0, 0, 0, 0],
+        ]
+        let bytes = header + counts.joined() + [8, 9]
+        let payload = try RouterReplayPayload(decoding: bytes)
+        #expect(payload.matrices == [nil, [8, 9], nil])
+        #expect(payload.encode() == bytes)
+    }
+
     @Test("frames of any length come back", arguments: [0, 1, 255, 131_071, 131_072, 131_073, 400_000])
     func frames(_ count: Int) throws {
         let content = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 7) }

@@ -26,6 +26,13 @@ struct ConfigurationTests {
         #expect("\(ring)" == "2 keys")
     }
 
+    @Test("a key may begin with what joins the character before it")
+    func joining() {
+        let ring = KeyRing(list: "alpha,\u{301}beta")
+        #expect(ring.account(authorization: "Bearer alpha") == .default)
+        #expect(ring.account(authorization: "Bearer \u{301}beta") == .default)
+    }
+
     @Test("a keys file names accounts, and has comments")
     func file() throws {
         let ring = try KeyRing(file: "# keys\n\nk1 team-a\r\nk2\n", name: "keys")
@@ -95,6 +102,12 @@ struct ConfigurationTests {
             #expect(!rule.passes)
             #expect(problem.status == 403 && problem.message.contains("--allow-upstream") || problem.status == 400)
         }
+    }
+
+    @Test("a host is a name or an address", arguments: ["*.example.com", "a]b", "a`b", "a*b:80", "[a/b]", "[::1]x"])
+    func hosts(host: String) {
+        #expect(throws: ProxyConfigurationError.self) { try UpstreamRules(upstream: "http://\(host)") }
+        #expect(throws: ProxyConfigurationError.self) { try UpstreamRules(upstream: nil, allowed: ["http://\(host)"]) }
     }
 
     @Test("a key belongs to its origin")

@@ -37,6 +37,9 @@ struct RequestEditsTests {
             Case(
                 #"{"messages":[{"control_plane_step":{"a":1},"role":"u"}]}"#, #"{"messages":[{"role":"u"}]}"#,
                 "message-fields"),
+            Case(
+                #"{"messages":[{"role":null,"role":"user","n\u0061me":1,"name":null,"x":2}]}"#,
+                #"{"messages":[{"role":"user","n\u0061me":1,"x":2}]}"#, "message-nulls"),
             Case(#"{"messages":[{"content":"\"weight"}]}"#), Case(#"{"logprobs":true,"weight":null}"#),
             Case(#"{"model":"fireworks_ai/a/b"}"#, #"{"model":"a/b"}"#, "model-prefix"),
             Case(#"{"model":"x/fireworks_ai/a"}"#), Case(#"{"model":null}"#),

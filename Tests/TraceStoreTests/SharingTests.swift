@@ -44,6 +44,27 @@ struct SharingTests {
         }
     }
 
+    @Test("a damaged script or envelope is refused, whatever numbers it holds")
+    func damage() {
+        let most = Int.max >> 2
+        let scripts: [[PartScript.Run]] = [
+            [.added(count: most)], [.origin(call: 1, start: 0, count: most)], [.origin(call: 1, start: .max, count: 2)],
+            [.copied(start: .max, count: 1)], [.copied(start: 0, count: 4)], [.copied(start: 4, count: 0)],
+            [.added(count: 1), .added(count: RecordedRequest.maximumParts)],
+        ]
+        let base = RequestAssembly.Link(call: 1, script: PartScript([.added(count: 3)]).encoded(for: 1))
+        for runs in scripts {
+            let link = RequestAssembly.Link(call: 9, script: PartScript(runs).encoded(for: 9))
+            #expect(RequestAssembly.places(of: [link, base]) == nil, "\(runs)")
+        }
+        var envelope: [UInt8] = []
+        VariableInteger.append(.max, to: &envelope)
+        envelope += [1, UInt8(ascii: ",")]
+        #expect(RequestEnvelope.body(from: envelope, parts: []) == nil)
+        envelope[envelope.count - 2] = 0
+        #expect(RequestEnvelope.body(from: envelope.dropLast(), parts: []) == nil)
+    }
+
     @Test("a turn costs what it adds, at turn 200 as at turn 10")
     func flat() {
         var conversations: [Conversation] = []

@@ -92,6 +92,8 @@ public struct RouterReplayPayload: Sendable, Hashable {
     /// The binary form.
     public func encode() -> [UInt8] {
         let present = matrices.compactMap { $0 }
+        // What was decoded may begin anywhere, not just where the last tokens do.
+        let first = matrices.firstIndex { $0 != nil } ?? matrices.count
         var bitmap: [UInt8] = []
         if selector == .bitmap {
             bitmap = [UInt8](repeating: 0, count: (matrices.count + 7) / 8)
@@ -101,7 +103,7 @@ public struct RouterReplayPayload: Sendable, Hashable {
         bytes += [1, selector.rawValue, element.rawValue, flags]
         bytes.appendLittleEndian(UInt32(matrices.count))
         bytes.appendLittleEndian(UInt32(present.count))
-        bytes.appendLittleEndian(UInt32(selector == .suffix ? matrices.count - present.count : 0))
+        bytes.appendLittleEndian(UInt32(selector == .suffix ? first : 0))
         bytes.appendLittleEndian(UInt32(bitmap.count))
         bytes.appendLittleEndian(UInt64(present.reduce(0) { $0 + $1.count }))
         bytes += bitmap

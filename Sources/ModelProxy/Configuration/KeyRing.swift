@@ -20,8 +20,9 @@ package struct KeyRing: Sendable {
 
     /// Keys separated by commas, all of the account `default`. Without a key in it the ring is open.
     package init(list: String) {
-        entries = list.split(separator: ",").compactMap { part in
-            let key = part.trimmedUTF8
+        // By bytes: a comma and an accent after it are one character.
+        entries = list.utf8.split(separator: UInt8(ascii: ",")).compactMap { part in
+            let key = part.trimmed
             return key.isEmpty ? nil : Entry(key: key, account: .default)
         }
     }
@@ -68,9 +69,9 @@ package struct KeyRing: Sendable {
     }
 
     private static func bearer(_ authorization: String) -> [UInt8]? {
-        let words = authorization.split(separator: " ", maxSplits: 1)
-        guard words.count == 2, words[0].lowercased() == "bearer" else { return nil }
-        return words[1].trimmedUTF8
+        let words = authorization.utf8.split(separator: UInt8(ascii: " "), maxSplits: 1)
+        guard words.count == 2, Substring(words[0]).lowercased() == "bearer" else { return nil }
+        return words[1].trimmed
     }
 
     /// Takes the same time wherever two keys of one length differ.
@@ -86,9 +87,9 @@ extension KeyRing: CustomStringConvertible {
     package var description: String { isOpen ? "any key" : "\(entries.count) keys" }
 }
 
-extension Substring {
-    fileprivate var trimmedUTF8: [UInt8] {
-        var bytes = self.utf8[...]
+extension Substring.UTF8View {
+    fileprivate var trimmed: [UInt8] {
+        var bytes = self[...]
         while let first = bytes.first, first <= 0x20 { bytes.removeFirst() }
         while let last = bytes.last, last <= 0x20 { bytes.removeLast() }
         return Array(bytes)

@@ -82,8 +82,11 @@ struct UpstreamURL: Sendable, Hashable {
             host = authority[..<colon]
             port = authority[authority.index(after: colon)...]
         }
-        guard !host.isEmpty, !host.contains("%"), authority.hasPrefix("[") || !host.contains(":") else {
+        guard !host.isEmpty, authority.hasPrefix("[") || !host.contains(":") else {
             throw Problem("it has no host name")
+        }
+        guard host.utf8.allSatisfy(isHostByte) else {
+            throw Problem("its host name has a character other than letters, digits, '.', '-' and '_'")
         }
         let name = host.lowercased()
         guard let port else { return (name, .number(isSecure ? 443 : 80)) }
@@ -92,6 +95,17 @@ struct UpstreamURL: Sendable, Hashable {
             throw Problem("its port is no number from 1 to 65535")
         }
         return (name, .number(number))
+    }
+
+    /// Whether names and addresses have such a byte; a colon is an IPv6 address's.
+    private static func isHostByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"),
+            UInt8(ascii: ":"):
+            true
+        default: false
+        }
     }
 
     /// Whether a path has a segment that means another place than it says, percent-encoded or not.

@@ -28,7 +28,8 @@ package struct RecordedRequest: Sendable {
         self.parts = parts
     }
 
-    private static let maximumParts = 8192
+    /// More is nobody's conversation, and would only fill the index.
+    package static let maximumParts = 8192
 
     /// Divides a body that ``JSONFields`` has read.
     package init(body: [UInt8], fields: JSONFields) {
@@ -37,7 +38,6 @@ package struct RecordedRequest: Sendable {
         if let messages = fields.value(of: "messages", in: body.span) {
             ranges += JSONElements.ranges(ofArrayAt: messages, in: body.span) ?? []
         }
-        // So many parts are nobody's conversation, and would only fill the index.
         if ranges.count > Self.maximumParts { ranges = [] }
         ranges.sort { $0.lowerBound < $1.lowerBound }
         let parts = ranges.map { range in

@@ -9,6 +9,12 @@ package struct PartScript: Sendable, Hashable {
         case added(count: Int)
         /// `count` of the parts that stand with another call.
         case origin(call: Int64, start: Int, count: Int)
+
+        var count: Int {
+            switch self {
+            case .copied(_, let count), .added(let count), .origin(_, _, let count): count
+            }
+        }
     }
 
     package var runs: [Run]

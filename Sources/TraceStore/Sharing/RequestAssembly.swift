@@ -41,14 +41,17 @@ package struct RequestAssembly {
         var places: [Place] = []
         var added = 0
         for run in script.runs {
+            // A damaged script may ask for any number.
+            guard run.count <= RecordedRequest.maximumParts - places.count else { return nil }
             switch run {
             case .copied(let start, let count):
-                guard start + count <= base.count else { return nil }
+                guard start <= base.count - count else { return nil }
                 places += base[start..<start + count]
             case .added(let count):
                 for index in added..<added + count { places.append(Place(call: call, index: index)) }
                 added += count
             case .origin(let origin, let start, let count):
+                guard start <= Int.max - count else { return nil }
                 for index in start..<start + count { places.append(Place(call: origin, index: index)) }
             }
         }

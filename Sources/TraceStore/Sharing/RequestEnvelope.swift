@@ -38,9 +38,9 @@ package enum RequestEnvelope {
         body.reserveCapacity(envelope.count + parts.reduce(0) { $0 + $1.count + 2 })
         var next = 0
         while !reader.isAtEnd {
-            guard let repeats = reader.next(), let length = reader.next(), let gap = reader.next(count: length) else {
-                return nil
-            }
+            guard let repeats = reader.next(), let length = reader.next(), let gap = reader.next(count: length),
+                repeats <= parts.count + 1 - next
+            else { return nil }
             for _ in 0..<repeats {
                 body += gap
                 if next < parts.count { body += parts[next] }

@@ -7,7 +7,8 @@ package struct Timestamp: Sendable, Hashable, CustomStringConvertible {
     package init(microseconds: Int64) { self.microseconds = microseconds }
 
     /// Reads `2026-01-31T12:00:00.123456Z`, with any number of fraction digits or none, `Z` or an offset such as
-    /// `+02:00`, or neither, which counts as UTC; the time of day may be missing. Fails for anything else.
+    /// `+02:00`, or neither, which counts as UTC; the time of day may be missing. Fails for anything else, and for what is
+    /// before the year 0 or after 9999 in UTC.
     package init?(_ text: String) {
         var scanner = DigitScanner(text)
         guard let year = scanner.number(4), scanner.skip("-"), let month = scanner.number(2), scanner.skip("-"),
@@ -31,7 +32,7 @@ package struct Timestamp: Sendable, Hashable, CustomStringConvertible {
             guard let offset = scanner.offset() else { return nil }
             seconds -= offset
         }
-        guard scanner.isAtEnd else { return nil }
+        guard scanner.isAtEnd, Self.writable.contains(seconds) else { return nil }
         microseconds = Int64(seconds) * 1_000_000 + Int64(fraction)
     }
 
@@ -54,6 +55,9 @@ package struct Timestamp: Sendable, Hashable, CustomStringConvertible {
         return "\(pad(year, 4))-\(pad(month, 2))-\(pad(day, 2))T\(pad(second / 3600, 2)):"
             + "\(pad(second / 60 % 60, 2)):\(pad(second % 60, 2)).\(pad(micros, 6))Z"
     }
+
+    /// The seconds since 1970 whose year has four digits.
+    private static let writable = daysSince1970(0, 1, 1) * 86_400..<daysSince1970(10_000, 1, 1) * 86_400
 
     // The proleptic Gregorian calendar in eras of 400 years that begin in March.
     private static func daysSince1970(_ year: Int, _ month: Int, _ day: Int) -> Int {
