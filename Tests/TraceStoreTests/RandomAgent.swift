@@ -169,7 +169,8 @@ struct RandomAgent {
         let bodies = [
             "{}", "{\"messages\":[]}", " {\"messages\" : [ ] , \"n\":1e400}\n", "{\"messages\":{\"role\":\"user\"}}",
             "{\"messages\":null,\"serial\":\(serial)}", "{\"model\":\"m\",\"messages\":[[],[1],\"text\",7,null]}",
-            "{\"messages\":[{\"serial\":\(serial)}],\"messages\":[]}", "{\"tools\":[\(String(repeating: "{},", count: 40))1]}",
+            "{\"messages\":[{\"serial\":\(serial)}],\"messages\":[]}",
+            "{\"tools\":[\(String(repeating: "{},", count: 40))1]}",
         ]
         let body = bodies.randomElement(using: &random) ?? "{}"
         count += 1
@@ -220,7 +221,8 @@ struct RandomAgent {
     private static let tools = (0..<5).map { number in
         number == 0
             ? ""
-            : "[" + (0..<number * 4).map { #"{"type":"function","function":{"name":"tool_\#($0)_\#(number)"}}"# }
+            : "["
+                + (0..<number * 4).map { #"{"type":"function","function":{"name":"tool_\#($0)_\#(number)"}}"# }
                 .joined(separator: ",") + "]"
     }
 
@@ -249,7 +251,8 @@ struct RandomAgent {
     // MARK: Messages
 
     private mutating func padding() -> Int {
-        chance(250) ? 200_000 : chance(6) ? Int.random(in: 0...4000, using: &random) : Int.random(in: 0...200, using: &random)
+        chance(250)
+            ? 200_000 : chance(6) ? Int.random(in: 0...4000, using: &random) : Int.random(in: 0...200, using: &random)
     }
 
     private mutating func message(_ role: String, padding: Int) -> String {

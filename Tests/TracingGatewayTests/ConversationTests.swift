@@ -41,7 +41,8 @@ import WireJSON
             ids.append(
                 String(
                     try await gateway.record(
-                        rollout, messages: .array(history), more: ["tools": [["name": "calculator"]], "api_key": "sk-x"])))
+                        rollout, messages: .array(history),
+                        more: ["tools": [["name": "calculator"]], "api_key": "sk-x"])))
         }
         return ids
     }

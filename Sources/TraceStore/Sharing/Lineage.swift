@@ -68,11 +68,12 @@ struct Lineage {
         // A conversation that goes on leaves one or two to be looked up.
         let lasts = Set(messages.dropFirst(count).dropLast().lazy.map(\.hash))
         guard !lasts.isEmpty else { return nil }
-        let hashes = Set(messages.dropLast().lazy.map(\.hash))
+        var hashes: Set<Int> = []
         var best: (conversation: Conversation, trace: Int64, count: Int)?
         for conversation in conversations.reversed() {
             let known = conversation.messages
             func consider(_ trace: Int64, _ count: Int) {
+                if hashes.isEmpty { hashes = Set(messages.dropLast().lazy.map(\.hash)) }
                 let repeated = hashes.intersection(known.prefix(count).lazy.map(\.hash)).count
                 if repeated > best?.count ?? 0 { best = (conversation, trace, repeated) }
             }

@@ -19,7 +19,9 @@ struct RepeatedHistory {
         while position < messages.count {
             // Where it went on, and else anywhere: the place is looked for once the two differ.
             if next >= others.count || others[next] != messages[position] {
-                if places.isEmpty { for (place, other) in others.enumerated() { places[other, default: []].append(place) } }
+                if places.isEmpty {
+                    for (place, other) in others.enumerated() { places[other, default: []].append(place) }
+                }
                 let found = places[messages[position]] ?? []
                 guard let place = found.first(where: { $0 >= next }) ?? found.first else {
                     position += 1
