@@ -35,10 +35,13 @@ package struct Conversation: Sendable, Hashable {
         /// How many of the list's messages are the trace's.
         package var count: Int
         package var trace: Int64
+        /// How many traces in a row, each the parent of the next, end with it.
+        package var turn: Int
 
-        package init(count: Int, trace: Int64) {
+        package init(count: Int, trace: Int64, turn: Int) {
             self.count = count
             self.trace = trace
+            self.turn = turn
         }
     }
 
@@ -52,13 +55,15 @@ package struct Conversation: Sendable, Hashable {
     package var trace: Int64?
     /// The trace that the call continues.
     package var parent: Int64?
+    /// How many traces in a row, each the parent of the next, end with ``trace``.
+    package var turn: Int
     package var parts: [Part]
     /// The traces whose messages this one begins with, itself among them, in their order.
     package var ends: [End]
 
     package init(
-        call: Int64, depth: Int, anchor: Int64, anchorCount: Int, trace: Int64?, parent: Int64?, parts: [Part],
-        ends: [End]
+        call: Int64, depth: Int, anchor: Int64, anchorCount: Int, trace: Int64?, parent: Int64?, turn: Int,
+        parts: [Part], ends: [End]
     ) {
         self.call = call
         self.depth = depth
@@ -66,6 +71,7 @@ package struct Conversation: Sendable, Hashable {
         self.anchorCount = anchorCount
         self.trace = trace
         self.parent = parent
+        self.turn = turn
         self.parts = parts
         self.ends = ends
     }
