@@ -53,19 +53,22 @@ struct DiskFaults: Sendable {
     }
 
     /// A gateway on the store, with this between it and its disk.
-    func gateway(upstream: String, dropsSyncs: Bool = false) throws -> RollcallProcess {
-        try RollcallProcess(
-            "gateway", ["--port", "0", "--store", "sqlite:\(store.path)", "--upstream", upstream + "/v1"],
-            variables: variables(dropsSyncs: dropsSyncs))
-    }
-
-    private func variables(dropsSyncs: Bool) -> [String: String] {
+    ///
+    /// - Parameters:
+    ///   - arguments: More of them.
+    ///   - records: Whether what happens to the files is written down.
+    func gateway(
+        upstream: String, port: Int = 0, _ arguments: [String] = [], records: Bool = true, dropsSyncs: Bool = false
+    ) throws -> RollcallProcess {
         var variables = [
-            "LD_PRELOAD": library.path, "DISKFAULTS_PATH": store.path, "DISKFAULTS_LOG": record.path,
-            "DISKFAULTS_CONTROL": control.path,
+            "LD_PRELOAD": library.path, "DISKFAULTS_PATH": store.path, "DISKFAULTS_CONTROL": control.path,
         ]
+        if records { variables["DISKFAULTS_LOG"] = record.path }
         if dropsSyncs { variables["DISKFAULTS_DROP_SYNCS"] = "1" }
-        return variables
+        return try RollcallProcess(
+            "gateway",
+            ["--port", "\(port)", "--store", "sqlite:\(store.path)", "--upstream", upstream + "/v1"] + arguments,
+            variables: variables)
     }
 
     /// What the write-ahead log's head holds; another each time the log begins anew.

@@ -153,6 +153,39 @@ struct SharingTests {
         #expect(record(6, [Self.message("user", "hello there")]).base == nil)
     }
 
+    @Test("tools are no message, wherever they stand, and are stored once though they change and come back")
+    func tools() {
+        let system = Self.message("system", "you are a helpful assistant")
+        let question = Self.message("user", "what is the answer to everything?")
+        let answer = Self.message("assistant", "forty-two, as far as I know")
+        let more = Self.message("user", "and what was the question again?")
+        let (one, two) = ("[\(String(repeating: "1,", count: 500))1]", "[\(String(repeating: "2,", count: 500))2]")
+        var conversations: [Conversation] = []
+        var call: Int64 = 0
+        func record(_ messages: [String], _ tools: String) -> SharedRequest {
+            call += 1
+            let shared = SharedRequest(
+                Samples.request(Self.body(messages, tools: tools)), call: call, isTrace: true,
+                conversations: conversations)
+            conversations.note(shared.conversation)
+            return shared
+        }
+        #expect(record([system, question], one).conversation.parent == nil)
+        let second = record([system, question, answer, more], one)
+        #expect(second.conversation.parent == 1)
+        #expect(second.added.count == answer.utf8.count + more.utf8.count)
+        #expect(conversations.count == 1)
+        // The same tools make no family.
+        #expect(record([system, Self.message("user", "something else, please")], one).conversation.parent == nil)
+        let fourth = record([system, question, answer, more, answer, question], two)
+        #expect(fourth.conversation.parent == 2)
+        #expect(fourth.added.count == two.utf8.count)
+        // Back to an earlier turn, and to the tools it had.
+        let fifth = record([system, question, Self.message("assistant", "no idea, I am afraid")], one)
+        #expect(fifth.conversation.parent == 1)
+        #expect(fifth.added.count < 100)
+    }
+
     @Test("random conversations come back byte for byte", arguments: 0..<4)
     func random(_ number: Int) async throws {
         let seed = UInt64.random(in: 0 ... .max)

@@ -34,13 +34,15 @@ enum CallRows {
         let isTrace = row[0] == CallRecord.State.recorded.rawValue
         var conversation = Conversation(
             call: call, depth: row[1], anchor: parts.anchor, anchorCount: parts.anchorCount,
-            trace: isTrace ? call : parent, parent: parent,
+            trace: isTrace ? call : parent, parent: parent, turn: row[3],
             parts: zip(parts.places, parts.bytes).map { place, bytes in
                 Conversation.Part(bytes, origin: place.call, index: place.index)
             }, ends: [], prompt: try prompt(of: call, db).map { SharedPrompt.Prompt(call: call, ids: $0) })
         if let parent { conversation.ends = try ends(of: conversation, from: parent, db) }
         let count = conversation.messages.count
-        if isTrace, count > 0 { conversation.ends.append(Conversation.End(count: count, trace: call)) }
+        if isTrace, count > 0 {
+            conversation.ends.append(Conversation.End(count: count, trace: call, turn: conversation.turn))
+        }
         return conversation
     }
 
@@ -53,21 +55,23 @@ enum CallRows {
         let rows = try Row.fetchAll(
             db.cachedStatement(
                 sql: """
-                    WITH RECURSIVE line(id, parent, base, script) AS (
-                      SELECT id, parent, base, script FROM call WHERE id = ?1
-                      UNION SELECT c.id, c.parent, c.base, c.script
+                    WITH RECURSIVE line(id, parent, base, turn, script) AS (
+                      SELECT id, parent, base, turn, script FROM call WHERE id = ?1
+                      UNION SELECT c.id, c.parent, c.base, c.turn, c.script
                         FROM line JOIN call c ON c.id IN (line.parent, line.base)
                       ORDER BY 1 DESC LIMIT ?2)
-                    SELECT id, parent, base, script FROM line ORDER BY id
+                    SELECT id, parent, base, turn, script FROM line ORDER BY id
                     """),
             arguments: [parent, maximumEnds])
         var parents: [Int64: Int64] = [:]
+        var turns: [Int64: Int] = [:]
         var lists: [Int64: [RequestAssembly.Place]] = [:]
         for row in rows {
             let (call, base): (Int64, Int64?) = (row[0], row[2])
             if let parent: Int64 = row[1] { parents[call] = parent }
+            turns[call] = row[3]
             let known = base.map { lists[$0] } ?? []
-            if let known, let script = PartScript(decoding: row.bytes(3) ?? [], for: call) {
+            if let known, let script = PartScript(decoding: row.bytes(4) ?? [], for: call) {
                 lists[call] = RequestAssembly.places(of: script, in: call, base: known)
             }
         }
@@ -78,7 +82,9 @@ enum CallRows {
             next = parents[trace]
             guard let list = lists[trace] else { continue }
             let count = try own.messages(of: list, thatBegin: conversation.messages, db)
-            if let count, count > 0 { ends.append(Conversation.End(count: count, trace: trace)) }
+            if let count, count > 0, let turn = turns[trace] {
+                ends.append(Conversation.End(count: count, trace: trace, turn: turn))
+            }
         }
         return ends.reversed()
     }

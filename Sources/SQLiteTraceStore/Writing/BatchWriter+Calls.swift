@@ -29,7 +29,7 @@ extension BatchWriter {
         shared.conversation.prompt = prompt?.prompt ?? conversations.prompt(continuedBy: shared.conversation)
         conversations.note(shared.conversation)
         staged.conversations[rollout.known.row] = conversations
-        let turn = shared.conversation.ends.count
+        let turn = shared.conversation.turn
         if call.state == .recorded { rollout.known.state.spend(call.usage, turn: turn, inAttempt: effect.attempt) }
         staged.rollouts[key] = rollout
         try tell(effect, of: key, rollout.known, db)
@@ -122,21 +122,24 @@ extension BatchWriter {
         let tagsets = try Int64.fetchAll(
             db.cachedStatement(sql: "SELECT tagset FROM tagset_tag WHERE tag = ? ORDER BY tagset DESC LIMIT ?"),
             arguments: [tag, Self.lookedAt])
-        var latest: [(id: Int64, parent: Int64?)] = []
+        var latest: [(id: Int64, parent: Int64?, repeated: Int64?)] = []
         for tagset in Set(tagsets + [tagset]) {
             let rows = try Row.fetchAll(
                 db.cachedStatement(
-                    sql: "SELECT id, parent FROM call WHERE tagset = ? AND rollout = ? ORDER BY id DESC LIMIT ?"),
+                    sql: """
+                        SELECT id, parent, iif(state = 0, NULL, base) FROM call WHERE tagset = ? AND rollout = ?
+                        ORDER BY id DESC LIMIT ?
+                        """),
                 arguments: [tagset, row, Self.lookedAt])
-            latest += rows.map { ($0[0], $0[1]) }
+            latest += rows.map { ($0[0], $0[1], $0[2]) }
         }
         latest = Array(latest.sorted { $0.id > $1.id }.prefix(Self.lookedAt))
         let continued = Set(latest.compactMap(\.parent))
-        let ends = latest.lazy.filter { !continued.contains($0.id) }.prefix([Conversation].maximumConversations)
-        // One that another continues may also have gone on as it was.
-        let newest = latest.prefix(Self.alwaysKnown)
+        let ends = latest.filter { !continued.contains($0.id) }.prefix([Conversation].maximumConversations)
+        // One that another continues may also go on as it was, and one that is no trace may repeat one that is.
+        let known = ends + latest.prefix(Self.alwaysKnown)
         var conversations: [Conversation] = []
-        for call in Set(ends.map(\.id) + newest.map(\.id)).sorted() {
+        for call in Set(known.map(\.id) + known.compactMap(\.repeated)).sorted() {
             if let conversation = try CallRows.conversation(call, db) { conversations.note(conversation) }
         }
         return conversations

@@ -35,10 +35,13 @@ package struct Conversation: Sendable, Hashable {
         /// How many of the list's messages are the trace's.
         package var count: Int
         package var trace: Int64
+        /// How many traces in a row, each the parent of the next, end with it.
+        package var turn: Int
 
-        package init(count: Int, trace: Int64) {
+        package init(count: Int, trace: Int64, turn: Int) {
             self.count = count
             self.trace = trace
+            self.turn = turn
         }
     }
 
@@ -59,8 +62,8 @@ package struct Conversation: Sendable, Hashable {
     package var prompt: SharedPrompt.Prompt?
 
     package init(
-        call: Int64, depth: Int, anchor: Int64, anchorCount: Int, trace: Int64?, parent: Int64?, parts: [Part],
-        ends: [End], prompt: SharedPrompt.Prompt? = nil
+        call: Int64, depth: Int, anchor: Int64, anchorCount: Int, trace: Int64?, parent: Int64?, turn: Int,
+        parts: [Part], ends: [End], prompt: SharedPrompt.Prompt? = nil
     ) {
         self.call = call
         self.depth = depth

@@ -7,18 +7,21 @@
 /// on from. A request that says the same as another continues what that one did. All others begin a branch.
 struct Lineage {
     let parent: Int64?
+    /// How many traces in a row, each the parent of the next, end with the parent.
+    let parentTurn: Int
     /// The traces whose messages the request begins with.
     let ends: [Conversation.End]
 
-    private init(parent: Int64?, ends: some Sequence<Conversation.End>) {
+    private init(parent: Int64?, turn: Int, ends: some Sequence<Conversation.End>) {
         self.parent = parent
+        parentTurn = turn
         self.ends = Array(ends)
     }
 
     init(of request: RecordedRequest, among conversations: [Conversation]) {
         let messages = request.messages
         guard !messages.isEmpty else {
-            self.init(parent: nil, ends: [])
+            self.init(parent: nil, turn: 0, ends: [])
             return
         }
         var whole: Candidate?
@@ -30,23 +33,27 @@ struct Lineage {
             let ends = conversation.ends.prefix { $0.count <= shared && $0.count < messages.count }
             if shared == known.count {
                 if shared == messages.count {
-                    self.init(parent: conversation.parent, ends: ends)
+                    let own = conversation.trace == conversation.call ? 1 : 0
+                    self.init(parent: conversation.parent, turn: conversation.turn - own, ends: ends)
                     return
                 }
                 if let trace = conversation.trace {
-                    whole = Candidate.better(Candidate(trace: trace, ends: ends, count: shared), whole)
+                    let candidate = Candidate(trace: trace, turn: conversation.turn, ends: ends, count: shared)
+                    whole = Candidate.better(candidate, whole)
                 }
             } else if let end = ends.last {
-                inside = Candidate.better(Candidate(trace: end.trace, ends: ends, count: end.count), inside)
+                let candidate = Candidate(trace: end.trace, turn: end.turn, ends: ends, count: end.count)
+                inside = Candidate.better(candidate, inside)
             }
         }
         let cut = Self.goingOn(with: messages, after: whole?.count ?? 0, among: conversations)
         let best = cut.map { $0.count > whole?.count ?? 0 } == true ? cut : Candidate.better(whole, inside)
-        self.init(parent: best?.trace, ends: best.map { Array($0.ends) } ?? [])
+        self.init(parent: best?.trace, turn: best?.turn ?? 0, ends: best.map { Array($0.ends) } ?? [])
     }
 
     private struct Candidate {
         let trace: Int64
+        let turn: Int
         let ends: ArraySlice<Conversation.End>
         /// How many of its messages the request has.
         let count: Int
@@ -68,25 +75,27 @@ struct Lineage {
         // A conversation that goes on leaves one or two to be looked up.
         let lasts = Set(messages.dropFirst(count).dropLast().lazy.map(\.hash))
         guard !lasts.isEmpty else { return nil }
-        let hashes = Set(messages.dropLast().lazy.map(\.hash))
-        var best: (conversation: Conversation, trace: Int64, count: Int)?
+        var hashes: Set<Int> = []
+        var best: (conversation: Conversation, trace: Int64, turn: Int, count: Int)?
         for conversation in conversations.reversed() {
             let known = conversation.messages
-            func consider(_ trace: Int64, _ count: Int) {
+            func consider(_ trace: Int64, _ turn: Int, _ count: Int) {
+                if hashes.isEmpty { hashes = Set(messages.dropLast().lazy.map(\.hash)) }
                 let repeated = hashes.intersection(known.prefix(count).lazy.map(\.hash)).count
-                if repeated > best?.count ?? 0 { best = (conversation, trace, repeated) }
+                if repeated > best?.count ?? 0 { best = (conversation, trace, turn, repeated) }
             }
             if let trace = conversation.trace, let last = known.last, lasts.contains(last.hash) {
-                consider(trace, known.count)
+                consider(trace, conversation.turn, known.count)
             } else if let end = conversation.ends.last(where: {
                 lasts.contains(known[known.startIndex + $0.count - 1].hash)
             }) {
-                consider(end.trace, end.count)
+                consider(end.trace, end.turn, end.count)
             }
         }
-        return best.map { conversation, trace, count in
+        return best.map { conversation, trace, turn, count in
             let shared = zip(conversation.messages, messages).prefix { $0.isSame(as: $1) }.count
-            return Candidate(trace: trace, ends: conversation.ends.prefix { $0.count <= shared }, count: count)
+            return Candidate(
+                trace: trace, turn: turn, ends: conversation.ends.prefix { $0.count <= shared }, count: count)
         }
     }
 }

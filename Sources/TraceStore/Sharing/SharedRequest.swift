@@ -57,9 +57,11 @@ package struct SharedRequest: Sendable {
         let lineage = Lineage(of: request, among: conversations)
         conversation = Conversation(
             call: call, depth: 0, anchor: call, anchorCount: parts.count, trace: isTrace ? call : lineage.parent,
-            parent: lineage.parent, parts: parts, ends: lineage.ends)
+            parent: lineage.parent, turn: lineage.parentTurn + (isTrace ? 1 : 0), parts: parts, ends: lineage.ends)
         let count = conversation.messages.count
-        if isTrace, count > 0 { conversation.ends.append(Conversation.End(count: count, trace: call)) }
+        if isTrace, count > 0 {
+            conversation.ends.append(Conversation.End(count: count, trace: call, turn: conversation.turn))
+        }
         if let base, let match {
             let anchorCount = min(base.anchorCount, match.sharedPrefix)
             if base.depth + 1 < Self.maximumDepth {

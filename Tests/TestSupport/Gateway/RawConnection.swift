@@ -52,7 +52,7 @@ package final class RawConnection: Sendable {
 
     package func waitForEnd() async throws { try await eventually("end of the connection") { isEnded } }
 
-    /// Takes the next whole answer.
+    /// Takes the next whole answer; a connection that ends before is an error at once.
     package func response(toHead: Bool = false) async throws -> RawResponse {
         var response: RawResponse?
         try await eventually("whole answer") {
@@ -64,9 +64,11 @@ package final class RawConnection: Sendable {
                 state.bytes.removeFirst(length)
                 return parsed
             }
-            return response != nil
+            return response != nil || isEnded
         }
-        guard let response else { throw NeverHappened(description: "no answer") }
+        guard let response else {
+            throw NeverHappened(description: "The connection ended without an answer.")
+        }
         return response
     }
 
