@@ -97,6 +97,23 @@ struct ServerSentEventTests {
         #expect(Event(parsing: rest).data == Array("b".utf8))
     }
 
+    @Test("other data takes its place, and what is around it stays")
+    func replacedData() throws {
+        for (event, expected) in [
+            (": a\r\nid: 7\r\ndata: {\"a\":1}\r\n\r\n", ": a\r\nid: 7\r\ndata: {\"b\":2}\r\n\r\n"),
+            ("data:{\"a\":1}\n\n", "data:{\"b\":2}\n\n"),
+            ("event: e\ndata: {\"a\":\ndata: 1}\n\n", "event: e\ndata: {\"b\":2}\n\n"),
+        ] {
+            var changed = try #require(try split([Array(event.utf8)]).0.first)
+            changed.replaceData(with: Array("{\"b\":2}".utf8))
+            #expect(String(decoding: changed.raw, as: UTF8.self) == expected)
+            #expect(changed.data == Array("{\"b\":2}".utf8))
+        }
+        var lines = try #require(try split([Array("data: a\n\n".utf8)]).0.first)
+        lines.replaceData(with: Array("1\r\n2".utf8))
+        #expect(String(decoding: lines.raw, as: UTF8.self) == "data: 1\ndata: 2\n\n")
+    }
+
     @Test("an event beyond the bound is an error")
     func bound() throws {
         var splitter = ServerSentEventSplitter(maximumEventBytes: 100)

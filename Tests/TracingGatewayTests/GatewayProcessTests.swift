@@ -115,6 +115,39 @@ import WireJSON
         }
     }
 
+    @Test("what is captured is set by flag or variable, and a setting that cannot be is told of") func capture()
+        async throws
+    {
+        try await Self.withFolder { folder in
+            let store = ["--port", "0", "--store", Self.store(folder)]
+            for (arguments, variables, told) in [
+                (["--capture", "all"], [:], "--capture: 'all' is none of none, logprobs, tokens"),
+                (["--capture", "tokens"], [:], "--profile"), ([], ["ROLLCALL_CAPTURE": "tokens"], "--profile"),
+                (["--profile", "tgi"], [:], "--profile: 'tgi' is none of"),
+            ] as [([String], [String: String], String)] {
+                let gateway = try RollcallProcess("gateway", store + arguments, variables: variables)
+                #expect(try await gateway.exitCode() != 0)
+                #expect(gateway.errors.contains(told), "\(gateway.errors)")
+            }
+            let completion = GatewayFixture.completion("hello")
+            try await ScriptedHTTPServer.with({ _ in .json(completion) }) { upstream in
+                let gateway = try RollcallProcess(
+                    "gateway", store + ["--upstream", upstream.url + "/v1", "--capture", "tokens"],
+                    variables: ["ROLLCALL_PROFILE": "http://nowhere=vllm, sglang"])
+                _ = try await gateway.ready()
+                let path = "/rollout_id/r/invocation_id/i/experiment_id/e/run_id/u/row_id/w/chat/completions"
+                let call = #"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#
+                #expect(try await gateway.request("POST", path, body: call).json == completion)
+                #expect(upstream.requests.first?.json?["return_meta_info"]?.bool == true)
+                let traces = try await gateway.request("GET", "/v1/traces?tags=rollout_id:r").json["traces"]
+                let missing = traces?[0]?["metadata"]?["capture"]?["missing"]
+                #expect(missing == ["logprobs", "completion_token_ids", "prompt_token_ids"])
+                gateway.signal(SIGTERM)
+                #expect(try await gateway.exitCode() == 0)
+            }
+        }
+    }
+
     @Test("killed under load and started again it has every acknowledged call and log") func killed() async throws {
         try await Self.withFolder { folder in
             try await ScriptedHTTPServer.with({ request in
