@@ -109,7 +109,8 @@ extension GatewayLimit {
         "Traces in an answer, whatever limit the request names.")
     static let pendingRecords = count(
         "max-pending-records", \.ledger.writer.maximumPendingRecords, 1...1 << 30,
-        "Records of calls in flight and lines that wait to be stored; more are answered 503, but for lines with a status.")
+        "Records of calls in flight and lines that wait to be stored; more are answered 503, but for lines with a status."
+    )
     static let pendingBytes = bytes(
         "max-pending-bytes", \.ledger.writer.maximumPendingBytes, 65_536...1 << 40,
         "Their bytes; what exceeds it is answered 503.")

@@ -27,7 +27,8 @@ import Glibc
             #expect(gateway.upstream.requests.isEmpty)
             #expect(try await gateway.call().status == 200)
             for (path, body) in [
-                ("/logs", #"{"tags":["rollout_id:r"],"message":"\#(Self.large)"}"#), ("/v1/logs/batch", "[\(Self.large)]"),
+                ("/logs", #"{"tags":["rollout_id:r"],"message":"\#(Self.large)"}"#),
+                ("/v1/logs/batch", "[\(Self.large)]"),
                 ("/v1/rollouts", "[\(Self.large)]"),
             ] {
                 let response = try await gateway.process.request("POST", path, body: body)
@@ -53,7 +54,8 @@ import Glibc
     @Test("all bodies that are coming in") func incoming() async throws {
         try await LimitedGateway.with(["--max-incoming-bytes", "3000"]) { gateway in
             let body = Self.call(Self.large)
-            let head = "POST \(LimitedGateway.path("r")) HTTP/1.1\r\nhost: x\r\ncontent-length: \(body.utf8.count)\r\n\r\n"
+            let head =
+                "POST \(LimitedGateway.path("r")) HTTP/1.1\r\nhost: x\r\ncontent-length: \(body.utf8.count)\r\n\r\n"
             let first = try await gateway.open(head + body.dropLast(2))
             var beyond: RawResponse?
             try await eventually("refusal while the first is there") {
@@ -110,8 +112,12 @@ import Glibc
             let idle = try await RawConnection.open(gateway.port)
             let head = try await gateway.open("GET /health HT")
             let model = "POST \(LimitedGateway.path("r")) HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"
-            let stopped = [try await gateway.open(model), try await gateway.open(model.replacing(
-                LimitedGateway.path("r"), with: "/logs"))]
+            let stopped = [
+                try await gateway.open(model),
+                try await gateway.open(
+                    model.replacing(
+                        LimitedGateway.path("r"), with: "/logs")),
+            ]
             let dribbling = try await gateway.open(model)
             let answer = try await head.response()
             #expect(answer.isError(408, "slow_head", "0.3", "--head-seconds"), "\(answer.text)")
@@ -192,7 +198,8 @@ import Glibc
             #expect(late.isError(504, "upstream_timeout", "--upstream-first-byte-seconds"), "\(late.text)")
             #expect(late.header("x-should-retry") == nil)
             let body = #"{"stream":true,"messages":[]}"#
-            let head = "POST \(LimitedGateway.path("r")) HTTP/1.1\r\nhost: x\r\ncontent-length: \(body.utf8.count)\r\n\r\n"
+            let head =
+                "POST \(LimitedGateway.path("r")) HTTP/1.1\r\nhost: x\r\ncontent-length: \(body.utf8.count)\r\n\r\n"
             let streamed = try await gateway.open(head + body)
             try await streamed.waitForEnd()
             #expect(streamed.text.contains("upstream_timeout") && streamed.text.contains("--upstream-idle-seconds"))

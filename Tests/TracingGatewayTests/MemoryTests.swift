@@ -43,7 +43,8 @@ import WireJSON
             let idle = try Self.memory(gateway.process.identifier)
             let content = String(repeating: "x", count: 1980)
             let body = #"{"stream":true,"model":"m","messages":[{"role":"user","content":"\#(content)"}]}"#
-            let head = "POST \(LimitedGateway.path("r")) HTTP/1.1\r\nhost: x\r\ncontent-length: \(body.utf8.count)\r\n\r\n"
+            let head =
+                "POST \(LimitedGateway.path("r")) HTTP/1.1\r\nhost: x\r\ncontent-length: \(body.utf8.count)\r\n\r\n"
             var connections: [RawConnection] = []
             for _ in 0..<Self.calls { connections.append(try await gateway.open(head + body)) }
             try await eventually("beginning of every answer", within: .seconds(60)) {
@@ -90,7 +91,8 @@ import WireJSON
         let text = try String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)
         func bytes(_ name: String) -> Int {
             let line = text.split(separator: "\n").first { $0.hasPrefix(name + ":") }
-            return (line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) } ?? .max >> 10) << 10
+            return (line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) } ?? .max >> 10)
+                << 10
         }
         return (bytes("VmRSS"), bytes("VmHWM"))
     }
