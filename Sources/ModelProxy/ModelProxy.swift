@@ -4,6 +4,7 @@ package import CoreMetrics
 package import EvalProtocol
 package import Logging
 package import NIOCore
+import NIOHTTP1
 import Synchronization
 package import TraceStore
 
@@ -38,10 +39,31 @@ package final class ModelProxy: Sendable {
         self.rolloutCapture = rolloutCapture
     }
 
-    /// The handler for a connection on `loop`; to be called there.
-    package func makeHandler(on loop: any EventLoop) -> ModelCallHandler {
+    /// Sets a client's connection up, to be called on its loop: model calls are answered here, every other request comes
+    /// out at the end, once it is clear that it is one.
+    ///
+    /// From the socket up: ``HeadWatch``, NIO's encoder and decoder, pipelining help (which keeps answers in the order of
+    /// their requests), ``ConnectionGuard``, ``ModelCallHandler``.
+    package func addHandlers(to channel: any Channel, limits: ConnectionLimits) throws {
+        var heads = NIOHTTPDecoderLimitConfiguration()
+        heads.maxHeaderFieldSize = limits.headBytes
+        heads.maxHeaderListSize = limits.headBytes
+        heads.maxHeaderFieldCount = limits.headerFields
+        let services = services(on: channel.eventLoop)
+        let guardian = ConnectionGuard(limits, services)
+        let pipeline = channel.pipeline.syncOperations
+        try pipeline.addHandler(HeadWatch(guardian))
+        try pipeline.addHandler(HTTPResponseEncoder())
+        try pipeline.addHandler(
+            ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: heads)))
+        try pipeline.addHandler(HTTPServerPipelineHandler())
+        try pipeline.addHandler(guardian)
+        try pipeline.addHandler(ModelCallHandler(services))
+    }
+
+    private func services(on loop: any EventLoop) -> LoopServices {
         loop.preconditionInEventLoop()
-        let services = loops.withLock { loops in
+        return loops.withLock { loops in
             if let services = loops[ObjectIdentifier(loop)] { return services }
             let new = NIOLoopBound(
                 LoopServices(
@@ -51,8 +73,7 @@ package final class ModelProxy: Sendable {
                 eventLoop: loop)
             loops[ObjectIdentifier(loop)] = new
             return new
-        }
-        return ModelCallHandler(services.value)
+        }.value
     }
 
     /// Calls whose request has come and whose end has not.

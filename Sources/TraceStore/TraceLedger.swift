@@ -69,6 +69,8 @@ package final class TraceLedger: Sendable {
     /// Records, and their bytes, on their way to the store.
     package var held: (records: Int, bytes: Int) { writer.held }
 
+    package var totals: CommittedTotals { writer.totals }
+
     package var storeSizes: StoreSizes { store.sizes }
 
     /// Room for one record; `nil` when there is none or the store is unhealthy.

@@ -31,7 +31,8 @@ struct GatewayCommand: AsyncParsableCommand {
 
     private func serve() async throws {
         let settings = try GatewaySettings(options, limits, environment: ProcessInfo.processInfo.environment)
-        let logger = settings.logger()
+        let line = StandingLine()
+        let logger = settings.logger(around: line)
         ProcessLimits.raiseOpenFiles()
         ProcessLimits.failBeyondFileSize()
         ProcessLimits.returnLargeBuffers()
@@ -42,14 +43,17 @@ struct GatewayCommand: AsyncParsableCommand {
             settings.configuration,
             ledger: TraceLedger(
                 store: store, configuration: settings.ledger, logger: logger, metrics: metrics),
-            group: MultiThreadedEventLoopGroup.singleton, logger: logger, metrics: metrics
-        ) { address in
-            announcement.print(address)
-        }
+            group: MultiThreadedEventLoopGroup.singleton, logger: logger, metrics: metrics,
+            whenReady: { announcement.print($0) },
+            watch: settings.showsFigures && StandardStreams.noteIsTerminal ? Self.watch(on: line) : nil)
         let services = ServiceGroup(
             configuration: .init(
                 services: [.init(service: gateway, successTerminationBehavior: .gracefullyShutdownGroup)],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await services.run()
+    }
+
+    private static func watch(on line: StandingLine) -> Gateway.Watch {
+        { figures in await GatewayFiguresLine.run(on: line, figures) }
     }
 }

@@ -93,4 +93,7 @@ struct GatewayOptions: ParsableArguments {
             "How lines on standard error look: text or json. (ROLLCALL_LOG_FORMAT; default: text)", valueName: "format")
     )
     var logFormat: String?
+
+    @Flag(help: "Show no line of figures where standard error is a terminal. (ROLLCALL_QUIET=1)")
+    var quiet = false
 }

@@ -20,6 +20,8 @@ struct GatewaySettings {
     let storePath: String
     let logLevel: Logger.Level
     let logFormat: StandardErrorLogHandler.Format
+    /// Whether a line of figures is wanted.
+    let showsFigures: Bool
 
     init(_ options: GatewayOptions, _ limits: LimitOptions, environment: [String: String]) throws {
         let sources = SettingSources(environment: environment)
@@ -61,12 +63,14 @@ struct GatewaySettings {
             try sources.value(options.logFormat, "--log-format", "ROLLCALL_LOG_FORMAT", "text or json") {
                 StandardErrorLogHandler.Format(rawValue: $0)
             } ?? .text
+        let isQuiet = try sources.value(nil, "--quiet", "ROLLCALL_QUIET", "1 or 0") { ["0": false, "1": true][$0] }
+        showsFigures = !options.quiet && isQuiet != true && environment["TERM"] != "dumb"
     }
 
-    func logger() -> Logger {
+    func logger(around line: StandingLine) -> Logger {
         let (level, format) = (logLevel, logFormat)
         return Logger(label: "rollcall.gateway") { label in
-            StandardErrorLogHandler(label: label, level: level, format: format)
+            StandardErrorLogHandler(label: label, level: level, format: format, around: line)
         }
     }
 

@@ -13,10 +13,13 @@ struct StandardErrorLogHandler: LogHandler {
     var metadataProvider: Logger.MetadataProvider?
     private let label: String
     private let format: Format
+    private let line: StandingLine
 
-    init(label: String, level: Logger.Level, format: Format) {
+    /// - Parameter line: What the lines must leave as it is.
+    init(label: String, level: Logger.Level, format: Format, around line: StandingLine) {
         self.label = label
         self.format = format
+        self.line = line
         logLevel = level
     }
 
@@ -36,7 +39,7 @@ struct StandardErrorLogHandler: LogHandler {
             case .text: text(event, fields)
             case .json: json(event, fields)
             }
-        StandardStreams.note(line + "\n")
+        self.line.note(line + "\n")
     }
 
     private func text(_ event: LogEvent, _ fields: [(key: String, value: String)]) -> String {

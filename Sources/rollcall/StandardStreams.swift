@@ -18,6 +18,13 @@ enum StandardStreams {
 
     static var noteIsTerminal: Bool { isatty(STDERR_FILENO) == 1 }
 
+    /// How many columns the terminal has that notes go to; 80 where it does not tell.
+    static var noteWidth: Int {
+        var size = winsize()
+        guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+        return Int(size.ws_col)
+    }
+
     private static func write(_ text: String, to descriptor: Int32) { write(Array(text.utf8), to: descriptor) }
 
     private static func write(_ bytes: [UInt8], to descriptor: Int32) {

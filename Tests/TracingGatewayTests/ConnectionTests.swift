@@ -1,6 +1,7 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
 import EvalProtocol
+import ModelProxy
 import NIOCore
 import TestSupport
 import Testing

@@ -28,13 +28,15 @@ import Testing
     }
 
     @Test("0 and nonsense are refused in a sentence, of the flag and of the variable") func nonsense() async throws {
+        // Where no gateway could start, should one of them be taken.
+        let store = ["--store", "sqlite:/no/such/folder/s.sqlite"]
         for limit in try await Self.limits() {
             for text in ["0", "-1", "many", "1e99"] {
-                let process = try RollcallProcess("gateway", ["\(limit.flag)=\(text)"])
+                let process = try RollcallProcess("gateway", store + ["\(limit.flag)=\(text)"])
                 #expect(try await process.exitCode() == 64, "\(limit.flag) \(text)")
                 #expect(process.errors.contains("\(limit.flag) is '\(text)', expected "), "\(process.errors)")
             }
-            let process = try RollcallProcess("gateway", [], variables: [limit.variable: "none"])
+            let process = try RollcallProcess("gateway", store, variables: [limit.variable: "none"])
             #expect(try await process.exitCode() == 64, "\(limit.variable)")
             #expect(process.errors.contains("\(limit.variable) is 'none', expected "), "\(process.errors)")
         }

@@ -217,14 +217,14 @@ package enum RequestEdits {
 
     package enum AnswerLength {
         case known(Int)
-        /// Chunks, or for an HTTP/1.0 client the end of the connection.
+        /// Chunks.
         case unknown
         /// The headers stay as they are: an answer without a body.
         case asUpstreamSays
     }
 
     package static func answerHead(
-        _ head: ResponseHead, length: AnswerLength, requestID: String, isHTTP10: Bool, closes: Bool
+        _ head: ResponseHead, length: AnswerLength, requestID: String
     ) -> HTTPResponseHead {
         // Names that were checked when the head was parsed, and ours: they need not be checked again one by one.
         var headers: [(String, String)] = []
@@ -239,13 +239,11 @@ package enum RequestEdits {
         headers.append(("x-rollcall-request-id", requestID))
         switch length {
         case .known(let count): headers.append(("content-length", String(count)))
-        case .unknown: if !isHTTP10 { headers.append(("transfer-encoding", "chunked")) }
+        case .unknown: headers.append(("transfer-encoding", "chunked"))
         case .asUpstreamSays: break
         }
-        if closes { headers.append(("connection", "close")) }
         return HTTPResponseHead(
-            version: isHTTP10 ? .http1_0 : .http1_1,
-            status: HTTPResponseStatus(statusCode: head.status, reasonPhrase: head.reason),
+            version: .http1_1, status: HTTPResponseStatus(statusCode: head.status, reasonPhrase: head.reason),
             headers: HTTPHeaders(headers))
     }
 
@@ -256,7 +254,7 @@ package enum RequestEdits {
 
 extension String {
     /// Whether these are the letters of `text`, which is lower case, in either case.
-    fileprivate func isSame(_ text: StaticString) -> Bool {
+    func isSame(_ text: StaticString) -> Bool {
         guard utf8.count == text.utf8CodeUnitCount else { return false }
         var index = 0
         for byte in utf8 {

@@ -47,13 +47,13 @@ extension ModelCallHandler {
                 modelRequest = request
             } catch {
                 hold(0)
-                answer(context, error, intake.head, requestID: requestID)
+                answer(context, error, requestID: requestID)
                 return
             }
         }
         if let problem = services.callsInFlight.begin(accepted.account, rollout) {
             hold(0)
-            answer(context, problem, intake.head, requestID: requestID)
+            answer(context, problem, requestID: requestID)
             return
         }
         if metadata != nil {
@@ -62,7 +62,7 @@ extension ModelCallHandler {
             // An answer's usual size; what it takes more is asked for when it is known.
             guard let room = services.ledger.reserve(bytes: intake.body.count + (16 << 10)) else {
                 services.callsInFlight.end(accepted.account, rollout)
-                answer(context, .noRoom(reasonForNoRoom), intake.head, requestID: requestID)
+                answer(context, .noRoom(reasonForNoRoom), requestID: requestID)
                 return
             }
             reservation = consume room
@@ -210,7 +210,7 @@ extension ModelCallHandler {
         if let problem = step.problem {
             let requestID = callContext?.requestID ?? ""
             forgetCall()
-            answer(context, problem, head, requestID: requestID)
+            answer(context, problem, requestID: requestID)
             return
         }
         if let answer = step.head { writeHead(context, answer, step.bodyLength, head) }
@@ -219,11 +219,9 @@ extension ModelCallHandler {
         }
         switch step.end {
         case .clean:
-            // Known by the connection's end, or not to be used again.
-            let closes = closesAfterwards(head)
             forgetCall()
-            state = closes ? .closing : .idle
-            writeEnd(context, closes: closes)
+            state = .idle
+            context.writeAndFlush(Self.wrapOutboundOut(.end(nil)), promise: nil)
         case .abort:
             forgetCall()
             abort(context, isHTTP10: head.isHTTP10)
@@ -243,9 +241,7 @@ extension ModelCallHandler {
             case (nil, .length(let count)): .known(count)
             case (nil, .chunked), (nil, .untilClose): .unknown
             }
-        var head = RequestEdits.answerHead(
-            answer, length: length, requestID: callContext?.requestID ?? "", isHTTP10: request.isHTTP10,
-            closes: closesAfterwards(request))
+        var head = RequestEdits.answerHead(answer, length: length, requestID: callContext?.requestID ?? "")
         // Without a length the encoder would announce chunks, which an answer to HEAD has not.
         if request.method == .HEAD, !head.headers.contains(name: "content-length") {
             head.headers.add(name: "content-length", value: "0")

@@ -57,8 +57,6 @@ package struct CallTimeouts: Sendable {
     /// From the end of a stream's choices to its commit, whatever the upstream still sends.
     package var hold = TimeAmount.seconds(30)
     package var commit = TimeAmount.seconds(10)
-    /// For a client to read an early refusal before the connection is closed.
-    package var drain = TimeAmount.seconds(2)
 
     package init() {}
 }

@@ -79,6 +79,11 @@ final class UpstreamConnection: ChannelDuplexHandler {
     /// Whether it can be given to a call.
     var isUsable: Bool { context?.channel.isActive == true && failure == nil }
 
+    /// Whether nothing of the request is left to write: an upstream may answer before it has read all of it.
+    private var hasSentAll: Bool {
+        (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0 == 0
+    }
+
     // MARK: From the channel
 
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
@@ -162,7 +167,7 @@ final class UpstreamConnection: ChannelDuplexHandler {
         self.call = nil
         isReused = true
         isPaused = false
-        if keepsAlive, leavesNothing, isUsable {
+        if keepsAlive, leavesNothing, isUsable, hasSentAll {
             resume()
             pool.release(self)
         } else {

@@ -35,6 +35,7 @@ package final class TraceWriter: Sendable {
         var heldRecords = 0
         var heldBytes = 0
         var health = StoreHealth.healthy
+        var totals = CommittedTotals()
         /// The thread waits, or is about to wait, for the bell.
         var isWaiting = false
         var isClosing = false
@@ -76,6 +77,8 @@ package final class TraceWriter: Sendable {
 
     /// Records, and their bytes, that are reserved, waiting or being committed.
     package var held: (records: Int, bytes: Int) { state.withLock { ($0.heldRecords, $0.heldBytes) } }
+
+    package var totals: CommittedTotals { state.withLock { $0.totals } }
 
     // MARK: Room
 
@@ -229,6 +232,7 @@ package final class TraceWriter: Sendable {
             let start = ContinuousClock.now
             let committed = try store.apply(records)
             metrics.committed(zip(records, committed.outcomes), in: ContinuousClock.now - start)
+            state.withLock { $0.totals.add(records) }
             publish(committed)
             for (job, outcome) in zip(jobs, committed.outcomes) { complete(job, .success(outcome)) }
         } catch {

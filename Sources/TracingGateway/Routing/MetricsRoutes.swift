@@ -31,7 +31,7 @@ struct MetricsRoutes {
         "rollcall_call_first_byte_seconds":
             "From the end of a recorded call's request to the first byte of the answer.",
         "rollcall_call_problems_total":
-            "Model calls that the gateway itself answered, by the answer's code and status.",
+            "Model calls that the gateway itself answered, and requests that are no HTTP or too slow, by code and status.",
         "rollcall_tokens_total": "Tokens of recorded calls as the upstream counts them.",
         "rollcall_log_lines_total": "Log lines that were stored.",
         "rollcall_statuses_total": "Lines with a status that were stored, by its code.",

@@ -3,7 +3,6 @@
 import EvalProtocol
 import HTTPTypes
 import ModelProxy
-import NIOCore
 import TraceStore
 import WireJSON
 
@@ -119,45 +118,5 @@ extension Problem {
             "the body is larger than \(bytes) bytes; send less at once, or start the gateway with a larger "
                 + "--max-log-body-bytes",
             parameter: "--max-log-body-bytes", code: "body_too_large")
-    }
-
-    static func notHTTP(_ reason: String) -> Problem {
-        Problem(.badRequest, "the request is not valid HTTP/1.1: \(reason)", code: "invalid_http")
-    }
-
-    static func headTooLarge(_ limits: ConnectionLimits) -> Problem {
-        Problem(
-            .requestHeaderFieldsTooLarge,
-            "the request's head is larger than \(limits.headBytes) bytes (--max-head-bytes) or has more than "
-                + "\(limits.headerFields) fields (--max-header-fields)",
-            code: "head_too_large")
-    }
-
-    static func slowBody(_ limits: ConnectionLimits) -> Problem {
-        Problem(
-            .requestTimeout,
-            "the request's body stopped for more than \(seconds(limits.bodyPause)) s (--body-pause-seconds) "
-                + "or took more than \(seconds(limits.body)) s (--body-seconds)",
-            code: "slow_body")
-    }
-
-    static func slowHead(_ limits: ConnectionLimits) -> Problem {
-        Problem(
-            .requestTimeout, "the request's head took more than \(seconds(limits.head)) s (--head-seconds)",
-            code: "slow_head")
-    }
-
-    private static func seconds(_ time: TimeAmount) -> String {
-        let milliseconds = time.nanoseconds / 1_000_000
-        return milliseconds % 1000 == 0 ? "\(milliseconds / 1000)" : "\(Double(milliseconds) / 1000)"
-    }
-
-    /// The whole answer, for one who writes it straight to a socket that is closed then.
-    var rawAnswer: ByteBuffer {
-        let body = body
-        var head = "HTTP/1.1 \(status.code) \(status.reasonPhrase)\r\nconnection: close\r\n"
-        for field in headerFields { head += "\(field.name.rawName): \(field.value)\r\n" }
-        head += "\(RequestID.headerName): \(RequestID())\r\ncontent-length: \(body.count)\r\n\r\n"
-        return ByteBuffer(bytes: Array(head.utf8) + body)
     }
 }

@@ -21,28 +21,34 @@ package struct Gateway: Service {
         package let sockets: [String]
     }
 
+    /// Somebody who looks how the gateway stands.
+    package typealias Watch = @Sendable (_ figures: @escaping @Sendable () -> GatewayFigures) async -> Void
+
     private let configuration: GatewayConfiguration
     private let ledger: TraceLedger
     private let group: any EventLoopGroup
     private let logger: Logger
     private let metrics: PrometheusRegistry
     private let whenReady: @Sendable (Address) async -> Void
+    private let watch: Watch?
 
     /// - Parameters:
     ///   - ledger: what is recorded to; the gateway finishes it when it ends.
     ///   - metrics: what `/metrics` shows; the ledger should tell it what happens, too.
     ///   - whenReady: called once the gateway listens.
+    ///   - watch: runs from then on for as long as the gateway serves, and is cancelled then.
     package init(
         _ configuration: GatewayConfiguration, ledger: TraceLedger,
         group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton, logger: Logger,
         metrics: PrometheusRegistry = PrometheusRegistry(),
-        whenReady: @escaping @Sendable (Address) async -> Void = { _ in }
+        whenReady: @escaping @Sendable (Address) async -> Void = { _ in }, watch: Watch? = nil
     ) {
         self.configuration = configuration
         self.ledger = ledger
         self.group = group
         self.logger = logger
         self.metrics = metrics
+        self.watch = watch
         self.whenReady = whenReady
     }
 
@@ -69,7 +75,7 @@ package struct Gateway: Service {
                 channel: GatewayChannel(
                     responder: responder(proxy, registry), proxy: proxy, limits: configuration.connections),
                 registry: registry, group: group, logger: logger)
-            await serve(sockets, registry)
+            await serve(sockets, registry, proxy)
         } catch {
             await proxy.shutdown()
             await ledger.finish()
@@ -79,13 +85,14 @@ package struct Gateway: Service {
         await ledger.finish()
     }
 
-    private func serve(_ sockets: ListeningSockets, _ registry: ConnectionRegistry) async {
+    private func serve(_ sockets: ListeningSockets, _ registry: ConnectionRegistry, _ proxy: ModelProxy) async {
         let url = "http://\(configuration.isReachedAsLocalhost ? "localhost" : configuration.host):\(sockets.port)"
         await whenReady(Address(url: url, port: sockets.port, sockets: sockets.addresses))
         await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask { await sockets.serve(logger: logger) }
             let timekeeper = Timekeeper(ledger: ledger, group: group)
             tasks.addTask { await timekeeper.run() }
+            if let watch { tasks.addTask { await watch { figures(proxy) } } }
             if let duration = configuration.retention {
                 let retention = Retention(duration: duration, ledger: ledger, logger: logger)
                 tasks.addTask { await retention.run() }
@@ -105,6 +112,13 @@ package struct Gateway: Service {
             await tasks.next()
             tasks.cancelAll()
         }
+    }
+
+    private func figures(_ proxy: ModelProxy) -> GatewayFigures {
+        let sizes = ledger.storeSizes
+        return GatewayFigures(
+            callsInFlight: proxy.callsInFlight, totals: ledger.totals, pendingRecords: ledger.held.records,
+            storeBytes: sizes.database + sizes.log, health: ledger.health)
     }
 
     private func responder(_ proxy: ModelProxy, _ connections: ConnectionRegistry) -> HTTPChannelHandler.Responder {

@@ -1,5 +1,6 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
+import ModelProxy
 import NIOCore
 
 /// A connection beyond the bound: answered 503 without being listened to, then closed.
@@ -12,13 +13,10 @@ final class RefusedConnection: ChannelInboundHandler {
     init(limits: ConnectionLimits) { self.limits = limits }
 
     func channelActive(context: ChannelHandlerContext) {
-        let problem = Problem.tooBusy(
-            "\(limits.connections) connections are open, as many as --max-connections allows; send the request again "
-                + "later",
-            parameter: "--max-connections")
+        let answer = GatewayProblem.tooManyConnections(limits).rawAnswer(requestID: RequestID().description)
         let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
         let linger = limits.linger
-        context.writeAndFlush(wrapOutboundOut(problem.rawAnswer)).whenComplete { _ in
+        context.writeAndFlush(wrapOutboundOut(answer)).whenComplete { _ in
             let context = bound.value
             context.close(mode: .output, promise: nil)
             context.eventLoop.scheduleTask(in: linger) { bound.value.close(promise: nil) }

@@ -9,7 +9,7 @@ import NIOPosix
 import TestSupport
 import TraceStore
 
-/// A bare server around ``ModelCallHandler``, with a router behind it that answers everything with 418.
+/// A bare server around ``ModelProxy``'s handlers, with a router behind it that answers everything with 418.
 struct TestGateway: Sendable {
     let port: Int
     let store: RecordingStore
@@ -36,11 +36,8 @@ struct TestGateway: Sendable {
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandlers([
-                        HTTPResponseEncoder(),
-                        ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes)),
-                        HTTPServerPipelineHandler(), proxy.makeHandler(on: channel.eventLoop), Teapot(),
-                    ])
+                    try proxy.addHandlers(to: channel, limits: ConnectionLimits())
+                    try channel.pipeline.syncOperations.addHandler(Teapot())
                 }
             }
             .bind(host: "127.0.0.1", port: 0).get()

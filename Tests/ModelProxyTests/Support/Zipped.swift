@@ -6,9 +6,12 @@ import CZlib
 enum Zipped {
     struct Failed: Error {}
 
-    static func gzip(_ bytes: [UInt8]) throws -> [UInt8] {
+    static func gzip(_ bytes: [UInt8]) throws -> [UInt8] { try compressed(bytes, windowBits: 31) }
+
+    /// - Parameter windowBits: 31 for gzip, 15 for zlib, -15 for neither's header.
+    static func compressed(_ bytes: [UInt8], windowBits: Int32) throws -> [UInt8] {
         var stream = z_stream()
-        guard rollcall_deflate_init(&stream, 31) == Z_OK else { throw Failed() }
+        guard rollcall_deflate_init(&stream, windowBits) == Z_OK else { throw Failed() }
         defer { deflateEnd(&stream) }
         var input = bytes
         var output = [UInt8](repeating: 0, count: bytes.count + 1024)

@@ -1,11 +1,11 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
+import ModelProxy
 import NIOCore
 import TestSupport
 import Testing
-import TracingGateway
 
-@Suite("TracingGateway: a connection's deadlines") struct ConnectionDeadlinesTests {
+@Suite("ModelProxy: a connection's deadlines") struct ConnectionDeadlinesTests {
     private let start = NIODeadline.uptimeNanoseconds(1_000_000_000_000)
 
     private func seconds(_ count: Int64) -> NIODeadline { start + .seconds(count) }

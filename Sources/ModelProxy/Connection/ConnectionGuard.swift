@@ -1,11 +1,11 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
-import HTTPTypes
 import NIOCore
 import NIOHTTP1
 
-/// What holds for every request of a connection, whoever answers it: deadlines, what is not HTTP, HTTP/1.0,
-/// `Connection: close` in any letters, `Expect: 100-continue`, `HEAD`, and an end that does not lose the answer.
+/// What holds for every request of a connection, whoever answers it: deadlines, what is not HTTP or could be understood
+/// in two ways, HTTP/1.0, `Connection: close` in any letters, `Expect: 100-continue`, `HEAD`, a client that has ended
+/// its side, and an end that does not lose the answer. The handlers above have only their own answers to care for.
 final class ConnectionGuard: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
@@ -15,7 +15,8 @@ final class ConnectionGuard: ChannelDuplexHandler {
     private enum Answer { case none, awaited, begun }
 
     private let limits: ConnectionLimits
-    private let loop: any EventLoop
+    private let services: LoopServices
+    private var loop: any EventLoop { services.loop }
     private var deadlines: ConnectionDeadlines
     private var context: ChannelHandlerContext?
     /// Stands next to the socket.
@@ -29,10 +30,10 @@ final class ConnectionGuard: ChannelDuplexHandler {
     /// The last answer has been written: nothing more is read or written, but for draining.
     private var isClosing = false
 
-    init(limits: ConnectionLimits, loop: any EventLoop) {
+    init(_ limits: ConnectionLimits, _ services: LoopServices) {
         self.limits = limits
-        self.loop = loop
-        deadlines = ConnectionDeadlines(limits: limits, now: loop.now)
+        self.services = services
+        deadlines = ConnectionDeadlines(limits: limits, now: services.loop.now)
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -77,17 +78,20 @@ final class ConnectionGuard: ChannelDuplexHandler {
 
     private func receive(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         deadlines.headReceived(loop.now)
-        keepAlive = head.isKeepAlive
-        isHTTP10 = head.version.major < 1 || (head.version.major == 1 && head.version.minor == 0)
+        isHTTP10 = head.isHTTP10
         isHead = head.method == .HEAD
         answer = .awaited
-        let expected = head.headers[canonicalForm: "expect"].contains { $0.lowercased() == "100-continue" }
-        guard expected, !isHTTP10 else { return context.fireChannelRead(wrapInboundOut(.head(head))) }
-        var plain = head
-        plain.headers.remove(name: "expect")
-        context.fireChannelRead(wrapInboundOut(.head(plain)))
+        let facts: RequestHeadFacts
+        do throws(GatewayProblem) {
+            facts = try RequestHeadFacts(head)
+        } catch {
+            return refuse(context, error)
+        }
+        // The parser reads nothing behind a request that asks for another protocol.
+        keepAlive = head.isKeepAlive && !facts.asksForUpgrade
+        context.fireChannelRead(wrapInboundOut(.head(head)))
         // Whoever refuses the request at its head has done so by now.
-        if answer == .awaited, !isClosing {
+        if facts.expectsContinue, answer == .awaited, !isClosing {
             let proceed = HTTPResponseHead(version: .http1_1, status: .continue)
             context.writeAndFlush(wrapOutboundOut(.head(proceed)), promise: nil)
         }
@@ -99,7 +103,11 @@ final class ConnectionGuard: ChannelDuplexHandler {
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if isClosing, case ChannelEvent.inputClosed = event { return context.close(promise: nil) }
+        if case ChannelEvent.inputClosed = event {
+            if isClosing { return context.close(promise: nil) }
+            // Nothing will follow the request that is being answered.
+            keepAlive = false
+        }
         context.fireUserInboundEventTriggered(event)
     }
 
@@ -108,7 +116,7 @@ final class ConnectionGuard: ChannelDuplexHandler {
         if isClosing { return }
         if answer == .begun { return context.close(promise: nil) }
         refuse(
-            context, parserError == .headerOverflow ? .headTooLarge(limits) : .notHTTP(String(describing: parserError)))
+            context, parserError == .headerOverflow ? .headTooLarge(limits) : .notHTTP("\(parserError)"))
     }
 
     // MARK: Answers
@@ -173,27 +181,27 @@ final class ConnectionGuard: ChannelDuplexHandler {
     // MARK: The end
 
     /// Answers in the guard's own name and ends the connection.
-    private func refuse(_ context: ChannelHandlerContext, _ problem: Problem) {
+    private func refuse(_ context: ChannelHandlerContext, _ problem: GatewayProblem) {
+        services.metrics.answered(problem)
         keepAlive = false
-        let body = problem.body
-        var head = HTTPResponseHead(version: .http1_1, status: .init(statusCode: problem.status.code))
-        for field in problem.headerFields { head.headers.add(name: field.name.rawName, value: field.value) }
-        head.headers.replaceOrAdd(name: RequestID.headerName, value: RequestID().description)
-        head.headers.replaceOrAdd(name: "content-length", value: String(body.count))
+        let head = problem.head(requestID: services.nextRequestID())
         context.write(wrapOutboundOut(.head(frame(head))), promise: nil)
-        if !isHead { context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: body)))), promise: nil) }
+        if !isHead {
+            context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: problem.body)))), promise: nil)
+        }
         close(context, afterWriting: wrapOutboundOut(.end(nil)), nil)
         context.flush()
     }
 
     /// Answers where there is no request yet that the handlers on the way would take an answer for.
-    private func refuseUnread(_ context: ChannelHandlerContext, _ problem: Problem) {
+    private func refuseUnread(_ context: ChannelHandlerContext, _ problem: GatewayProblem) {
         guard let socket = watch?.context else { return context.close(promise: nil) }
+        services.metrics.answered(problem)
         isClosing = true
         deadlineTimer?.scheduled.cancel()
         let written = loop.makePromise(of: Void.self)
         linger(context, after: written.futureResult)
-        socket.writeAndFlush(NIOAny(problem.rawAnswer), promise: written)
+        socket.writeAndFlush(NIOAny(problem.rawAnswer(requestID: services.nextRequestID())), promise: written)
     }
 
     /// Writes the last part, closes the output, and reads until the client has closed too: a socket that is closed

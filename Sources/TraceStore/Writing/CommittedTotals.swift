@@ -1,0 +1,21 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+/// What has been committed since the start.
+package struct CommittedTotals: Sendable, Hashable {
+    package var recordedCalls = 0
+    /// Failed ones, and those that were cut short.
+    package var failedCalls = 0
+    package var lines = 0
+
+    package init() {}
+
+    mutating func add(_ records: some Collection<StoreRecord>) {
+        for record in records {
+            switch record {
+            case .call(let call): if call.state == .recorded { recordedCalls += 1 } else { failedCalls += 1 }
+            case .log: lines += 1
+            case .amendment, .registration, .deletion: break
+            }
+        }
+    }
+}
