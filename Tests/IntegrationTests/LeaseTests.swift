@@ -3,6 +3,7 @@
 import AsyncHTTPClient
 import EvalProtocol
 import NIOCore
+import NIOHTTP1
 import RolloutEnvironment
 import RolloutTracing
 import Synchronization

@@ -73,7 +73,7 @@ extension ModelCallHandler {
             services.callsInFlight.end(accepted.account, rollout)
             _ = reservation.take()
             hold(0)
-            answer(context, problem, intake.head, requestID: requestID)
+            answer(context, problem, requestID: requestID)
             return
         }
         let rules = RequestEdits.HeadRules(

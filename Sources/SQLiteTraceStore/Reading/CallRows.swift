@@ -27,7 +27,7 @@ enum CallRows {
     /// A call as later ones are compared with it.
     static func conversation(_ call: Int64, _ db: Database) throws -> Conversation? {
         let row = try Row.fetchOne(
-            db.cachedStatement(sql: "SELECT state, depth, parent FROM call WHERE id = ?"), arguments: [call])
+            db.cachedStatement(sql: "SELECT state, depth, parent, turn FROM call WHERE id = ?"), arguments: [call])
         guard let row else { return nil }
         let parts = try parts(of: call, db)
         let parent: Int64? = row[2]

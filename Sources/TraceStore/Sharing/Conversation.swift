@@ -55,6 +55,8 @@ package struct Conversation: Sendable, Hashable {
     package var trace: Int64?
     /// The trace that the call continues.
     package var parent: Int64?
+    /// How many traces in a row, each the parent of the next, end with ``trace``.
+    package var turn: Int
     package var parts: [Part]
     /// The traces whose messages this one begins with, itself among them, in their order.
     package var ends: [End]
@@ -71,6 +73,7 @@ package struct Conversation: Sendable, Hashable {
         self.anchorCount = anchorCount
         self.trace = trace
         self.parent = parent
+        self.turn = turn
         self.parts = parts
         self.ends = ends
         self.prompt = prompt

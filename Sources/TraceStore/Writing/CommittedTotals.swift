@@ -13,8 +13,8 @@ package struct CommittedTotals: Sendable, Hashable {
         for record in records {
             switch record {
             case .call(let call): if call.state == .recorded { recordedCalls += 1 } else { failedCalls += 1 }
-            case .log: lines += 1
-            case .amendment, .registration, .deletion: break
+            case .log, .verdict: lines += 1
+            case .amendment, .registration, .score, .deletion: break
             }
         }
     }
