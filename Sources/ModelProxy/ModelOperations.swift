@@ -63,7 +63,9 @@ package enum ModelOperations {
             own(400, "WrongCall", "The body is no JSON object, or something in the path cannot be used."),
             own(401, "WrongCallKey", "The gateway has keys, and this is none of them."),
             own(403, "WrongUpstream", "The gateway does not call the upstream that the path names."),
-            own(502, "UpstreamFailed", "The upstream cannot be reached, broke off, or answers what cannot be recorded."),
+            own(429, "BudgetExhausted", "The rollout's budget is used up, and the gateway has ended it."),
+            own(
+                502, "UpstreamFailed", "The upstream cannot be reached, broke off, or answers what cannot be recorded."),
             own(503, "NotRecorded", "The call could not be recorded, there is no upstream, or too many calls wait."),
             own(504, "UpstreamSilent", "The upstream says nothing for too long."),
             APIAnswer("default", "Whatever else the upstream answers, unchanged.", [("*/*", .anything)]).requestID
@@ -121,7 +123,7 @@ extension Schema {
             "stream": .boolean.orNull, "n": .integer(minimum: 1).orNull,
             "metadata": .members([
                 "tags": .preferably(.array(of: .string()).described("Added to the trace's tags."))
-            ])
+            ]),
         ]
     ).described(
         "The gateway itself asks for an object and no more: what else there has to be is the upstream's to say."

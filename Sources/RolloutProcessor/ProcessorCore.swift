@@ -9,6 +9,8 @@ final class ProcessorCore: Sendable {
     static let cancelTimeout = Duration.seconds(3)
     static let checkTimeout = Duration.seconds(5)
     private static let traceReaders = 16
+    /// The gateway ends an attempt this much later than the caller, who knows better what to say of it.
+    private static let deadlineMargin = Duration.seconds(10)
 
     let configuration: RolloutProcessor.Configuration
     let environment: EnvironmentClient
@@ -33,7 +35,7 @@ final class ProcessorCore: Sendable {
         self.gateway = gateway
         environment = EnvironmentClient(http: http, baseURL: environmentURL, secret: configuration.apiKey)
         feed = StatusFeed(gateway: gateway, experimentID: experimentID, pollInterval: configuration.pollInterval)
-        registrar = Registrar(gateway: gateway)
+        registrar = Registrar(gateway: gateway, deadline: configuration.timeout + Self.deadlineMargin)
         initGate = Gate(width: min(max(1, configuration.maximumConnections), 512))
     }
 

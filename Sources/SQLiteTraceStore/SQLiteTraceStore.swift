@@ -42,11 +42,7 @@ package final class SQLiteTraceStore: TraceStore {
     }
 
     /// The wall clock in microseconds since 1970.
-    package static let now: @Sendable () -> Int64 = {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1_000
-    }
+    package static let now: @Sendable () -> Int64 = { WallClock.now() }
 
     // MARK: Writing
 

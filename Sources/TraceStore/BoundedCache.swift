@@ -40,6 +40,8 @@ public struct BoundedCache<Key: Hashable, Value> {
 
     public var count: Int { index.count }
 
+    public var isEmpty: Bool { index.isEmpty }
+
     public var cost: Int { total }
 
     /// The value, which counts as used now.

@@ -1,6 +1,7 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
 package import CoreMetrics
+package import EvalProtocol
 package import Logging
 import Synchronization
 
@@ -25,6 +26,7 @@ package final class TraceLedger: Sendable {
     private let writer: TraceWriter
     private let board: StatusBoard
     private let feed: EventFeed
+    private let watch: RolloutWatch
     private let counts: Mutex<BoundedCache<RolloutKey, CallCounts>>
     private let logger: Logger
 
@@ -45,12 +47,15 @@ package final class TraceLedger: Sendable {
         ) { try await store.state(of: $0) }
         let feed = EventFeed(
             maximumEvents: configuration.maximumEvents, maximumBytes: configuration.maximumEventBytes)
+        let watch = RolloutWatch()
         self.board = board
         self.feed = feed
+        self.watch = watch
         counts = Mutex(BoundedCache(maximumCount: configuration.maximumRollouts))
         writer = TraceWriter(store: store, limits: configuration.writer, logger: logger, metrics: metrics) { batch in
             board.forget(batch.deleted)
             feed.forget(batch.deleted)
+            watch.publish(batch.states, deleted: batch.deleted, wallTime: WallClock.now())
             board.publish(batch.states)
             feed.publish(batch.events)
         }
@@ -87,7 +92,11 @@ package final class TraceLedger: Sendable {
         let group = CommitGroup(count: records.count)
         var admitted = 0
         for (index, record) in records.enumerated() {
-            if let reservation = writer.reserve(bytes: record.byteCount, countless: record.decidesStatus) {
+            renewLease(record)
+            if record.needsWatch, watch.count >= RolloutWatch.maximumRollouts {
+                admitted += 1
+                group.complete(index, .failure(Self.tooManyWatched))
+            } else if let reservation = writer.reserve(bytes: record.byteCount, countless: record.decidesStatus) {
                 admitted += 1
                 writer.submit(record, reservation) { group.complete(index, $0) }
             } else {
@@ -98,6 +107,35 @@ package final class TraceLedger: Sendable {
         return try await group.results(within: configuration.commitTimeout)
     }
 
+    /// Commits records, but for renewals of leases, which are answered from what is known.
+    package func take(_ records: [StoreRecord]) async throws -> [Result<RecordOutcome, StoreError>] {
+        var renewals: [Int: StoredReceipt] = [:]
+        for (index, record) in records.enumerated() {
+            if case .log(let line) = record, line.isRenewal { renewals[index] = try await renew(line) }
+        }
+        guard !renewals.isEmpty else { return try await commit(records) }
+        var committed = try await commit(
+            records.enumerated().compactMap { renewals[$0.offset] == nil ? $0.element : nil }
+        ).makeIterator()
+        return records.indices.map { index in
+            if let receipt = renewals[index] { return .success(.stored(receipt)) }
+            return committed.next() ?? .failure(StoreError(.unavailable, "the store did not answer"))
+        }
+    }
+
+    /// A line that is nothing but the renewal of a lease; `nil` when it has to be stored, for the lease is not known.
+    private func renew(_ line: LogRecord) async throws -> StoredReceipt? {
+        guard let rolloutID = line.rolloutIDs.first else { return nil }
+        let rollout = RolloutKey(account: line.account, rolloutID: rolloutID)
+        watch.renew(rollout, attempt: line.attempt)
+        guard let state = try await board.state(of: rollout) else { return nil }
+        let effect = state.effect(of: line.attempt)
+        let isKnown = line.attempt.map { state.number(of: $0) != nil } ?? true
+        let isLeased = state.status?.code == .running && state.terms.lease == line.lease
+        let isOver = effect.final != nil || effect.isCurrent == false
+        return isKnown && (isLeased || isOver) ? StoredReceipt(id: 0, duplicate: true, effect) : nil
+    }
+
     private var noRoom: StoreError {
         switch health {
         case .healthy: StoreError(.unavailable, "too many records wait to be stored; send the request again later")
@@ -105,16 +143,33 @@ package final class TraceLedger: Sendable {
         }
     }
 
-    /// Counts a call that begins.
+    private static let tooManyWatched = StoreError(
+        .unavailable,
+        "the gateway watches over \(RolloutWatch.maximumRollouts) rollouts with deadlines, leases or budgets already; "
+            + "send it again when some have ended")
+
+    /// Counts a call that begins, renews its attempt's lease, and looks whether its budget has room for it. A call that
+    /// is let through and charged for, and fails, is to be taken back with ``takeBack(_:attempt:)``.
     ///
-    /// - Parameter recorded: Whether it will be recorded when it ends; models and embeddings are not.
-    package func callStarted(_ rollout: RolloutKey, recorded: Bool) {
+    /// - Parameter recorded: Whether it will be recorded when it ends; models and embeddings are not, and no budget
+    ///   counts them.
+    package func callStarts(
+        _ rollout: RolloutKey, attempt: AttemptID?, recorded: Bool
+    ) -> WatchTable.Admission {
+        let admission = recorded ? watch.admit(rollout, attempt: attempt) : .free
+        if case .refused(_, let verdict) = admission {
+            if let verdict { pronounce(verdict) }
+            return admission
+        }
         counts.withLock { counts in
             var count = counts.value(for: rollout) ?? CallCounts()
             if recorded { count.started += 1 } else { count.unrecorded += 1 }
             counts.set(count, for: rollout)
         }
+        return admission
     }
+
+    package func takeBack(_ rollout: RolloutKey, attempt: Int) { watch.takeBack(rollout, attempt: attempt) }
 
     /// Deletes rollouts whole; how many of them there were. Each in a commit of its own, for others wait for that.
     package func delete(_ deletions: [Deletion]) async throws -> Int {
@@ -159,6 +214,43 @@ package final class TraceLedger: Sendable {
     }
 
     private static let pageOfDeletions = 256
+
+    // MARK: Watching
+
+    /// Rollouts with a deadline, a lease or a budget that run.
+    package var watchedRollouts: Int { watch.count }
+
+    /// Goes on watching over the rollouts that an earlier gateway left running. Before the first record.
+    package func resumeWatch() async throws {
+        var cursor: Int64?
+        repeat {
+            let page = try await store.watchedRollouts(after: cursor, limit: 1000)
+            watch.resume(page.states.map { ($0.rollout, $0.state) }, wallTime: WallClock.now())
+            cursor = page.next
+        } while cursor != nil
+    }
+
+    /// The watch's time goes on; what is over then is ended. To be called every ``WatchTable/tick`` microseconds, for as
+    /// long as lines and calls can be taken in.
+    package func advanceWatch(by duration: Duration) {
+        for verdict in watch.advance(by: Int64(duration / .microseconds(1))) { pronounce(verdict) }
+    }
+
+    /// Stores a verdict. One that finds no room is given once more later.
+    private func pronounce(_ verdict: Verdict) {
+        let record = StoreRecord.verdict(verdict)
+        guard let reservation = writer.reserve(bytes: record.byteCount, countless: true) else { return }
+        let logger = logger
+        writer.submit(record, reservation) { result in
+            guard case .success(.stored(let receipt)) = result, !receipt.duplicate else { return }
+            logger.notice("rollout \(verdict.rollout.rolloutID) was ended: \(verdict.status.message)")
+        }
+    }
+
+    private func renewLease(_ record: StoreRecord) {
+        guard case .log(let log) = record, let rolloutID = log.rolloutIDs.first else { return }
+        watch.renew(RolloutKey(account: log.account, rolloutID: rolloutID), attempt: log.attempt)
+    }
 
     // MARK: Reading
 
@@ -214,5 +306,14 @@ package final class TraceLedger: Sendable {
 extension StoreRecord {
     fileprivate var decidesStatus: Bool {
         if case .log(let log) = self { log.code != nil } else { false }
+    }
+
+    /// Whether the rollout may have to be watched from then on.
+    fileprivate var needsWatch: Bool {
+        switch self {
+        case .log(let log): log.lease != nil
+        case .registration(let registration): registration.timeLimit != nil || registration.budget != nil
+        case .call, .amendment, .verdict, .score, .deletion: false
+        }
     }
 }

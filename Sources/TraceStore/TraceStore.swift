@@ -20,6 +20,11 @@ package protocol TraceStore: Sendable {
         matching filter: RolloutFilter, account: Account, after cursor: Int64?, limit: Int
     ) async throws -> RolloutStates
 
+    /// Rollouts of all accounts that ``RolloutWatch`` has to know of after a start: those that run and are watched, and
+    /// those that a budget has ended, in the order they became known, at most `limit` after the `cursor` of the page
+    /// before.
+    func watchedRollouts(after cursor: Int64?, limit: Int) async throws -> RolloutStates
+
     /// Rollouts of all accounts that became known before `time` and of which nothing has come since, in the order they
     /// became known, at most `limit` of them looked at after the `cursor` of the page before.
     func rollouts(silentSince time: Int64, after cursor: Int64?, limit: Int) async throws -> SilentRollouts

@@ -19,7 +19,9 @@ import WireJSON
             let document = try #require(try await environment.send(.GET, "/openapi.json").json)
             #expect(document["openapi"] == "3.1.0")
             #expect(faults(ofDescription: document).isEmpty)
-            let expected: [String: String] = ["/init": "post", "/cancel": "post", "/status": "get", "/health": "get", "/openapi.json": "get"]
+            let expected: [String: String] = [
+                "/init": "post", "/cancel": "post", "/status": "get", "/health": "get", "/openapi.json": "get",
+            ]
             var found: [String: String] = [:]
             for path in document["paths"]?.object?.members ?? [] {
                 found[path.key.text] = path.value.object?.keys.joined(separator: ", ")

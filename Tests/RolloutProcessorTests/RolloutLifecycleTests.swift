@@ -65,6 +65,13 @@ struct RolloutLifecycleTests {
         #expect(lifecycle.execution.rolloutID == "fresh")
     }
 
+    @Test("a used-up budget is not tried again")
+    func budget() {
+        var lifecycle = triggered()
+        let status = FailureReason.budgetTurns.status("no more turns")
+        #expect(ending(lifecycle.handle(.status(status, extras: nil)))?.status == status)
+    }
+
     @Test("what happens to an earlier execution changes nothing")
     func lateEvents() {
         var lifecycle = triggered()

@@ -17,11 +17,15 @@ package func faults(ofDescription document: JSONValue) -> [String] {
     faults += components.subtracting(references).map { "nothing refers to \($0)" }
     var ids: Set<String> = []
     for path in document["paths"]?.object?.members ?? [] {
-        let variables = path.key.text.split(separator: "/").filter { $0.hasPrefix("{") }.map { $0.dropFirst().dropLast() }
+        let variables = path.key.text.split(separator: "/").filter { $0.hasPrefix("{") }.map {
+            $0.dropFirst().dropLast()
+        }
         for operation in path.value.object?.members ?? [] {
             let place = "\(operation.key.text) \(path.key.text)"
             let id = operation.value["operationId"]?.string ?? ""
-            if id.isEmpty || !ids.insert(id).inserted { faults.append("\(place): the id '\(id)' is empty or not its own") }
+            if id.isEmpty || !ids.insert(id).inserted {
+                faults.append("\(place): the id '\(id)' is empty or not its own")
+            }
             let parameters = operation.value["parameters"]?.array ?? []
             let named = parameters.filter { $0["in"] == "path" }.compactMap { $0["name"]?.string }
             if named.sorted() != variables.map(String.init).sorted() { faults.append("\(place) describes \(named)") }

@@ -221,6 +221,9 @@ private final class CountingStore: TraceStore {
     ) async throws -> RolloutStates {
         try await store.states(matching: filter, account: account, after: cursor, limit: limit)
     }
+    func watchedRollouts(after cursor: Int64?, limit: Int) async throws -> RolloutStates {
+        try await store.watchedRollouts(after: cursor, limit: limit)
+    }
     func rollouts(silentSince time: Int64, after cursor: Int64?, limit: Int) async throws -> SilentRollouts {
         try await store.rollouts(silentSince: time, after: cursor, limit: limit)
     }

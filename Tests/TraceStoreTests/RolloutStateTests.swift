@@ -11,6 +11,7 @@ struct RolloutStateTests {
         case line(StatusCode?, attempt: String? = nil, sentAt: Int64? = nil)
         case call(String? = nil)
         case register(String? = nil)
+        case verdict(StatusCode, attempt: Int = 0)
 
         var description: String {
             switch self {
@@ -18,6 +19,7 @@ struct RolloutStateTests {
                 "line(\(code?.name ?? "-"), \(attempt ?? "-"), \(sentAt.map(String.init) ?? "-"))"
             case .call(let attempt): "call(\(attempt ?? "-"))"
             case .register(let attempt): "register(\(attempt ?? "-"))"
+            case .verdict(let code, let attempt): "verdict(\(code.name), \(attempt))"
             }
         }
     }
@@ -71,6 +73,34 @@ struct RolloutStateTests {
             [.line(.finished, sentAt: 20), .line(.running)], status: .running),
         Rule("a plain line changes nothing", [.line(.finished), .line(nil)], status: .finished),
         Rule("an untagged call opens no attempt", [.call(), .line(.finished)], status: .finished),
+        // Verdicts of the gateway.
+        Rule(
+            "a verdict is final without an attempt, too", [.line(.running), .verdict(.unavailable), .line(.finished)],
+            status: .unavailable, final: .unavailable, superseded: true),
+        Rule(
+            "RUNNING does not undo a verdict", [.verdict(.deadlineExceeded), .line(.running, sentAt: 99)],
+            status: .deadlineExceeded, final: .deadlineExceeded, superseded: true),
+        Rule(
+            "a verdict comes too late after a terminal line", [.line(.finished), .verdict(.unavailable)],
+            status: .finished),
+        Rule(
+            "a plain line after a verdict is told so", [.verdict(.unavailable), .line(nil)], status: .unavailable,
+            final: .unavailable),
+        Rule(
+            "a call after a verdict is told so", [.verdict(.unavailable), .call()], status: .unavailable,
+            final: .unavailable),
+        Rule(
+            "a verdict ends an attempt for good",
+            [.line(.running, attempt: "a"), .verdict(.unavailable, attempt: 1), .line(.finished, attempt: "a")],
+            attempts: ["a"], status: .unavailable, attempt: 1, current: true, final: .unavailable, superseded: true),
+        Rule(
+            "a verdict on an attempt that is not the newest any more changes nothing",
+            [.line(.running, attempt: "a"), .line(.running, attempt: "b"), .verdict(.unavailable, attempt: 1)],
+            attempts: ["a", "b"], status: .running, attempt: 2, current: true),
+        Rule(
+            "a new attempt runs after a verdict on the one before",
+            [.line(.running, attempt: "a"), .verdict(.unavailable, attempt: 1), .line(.running, attempt: "b")],
+            attempts: ["a", "b"], status: .running, attempt: 2, current: true),
         // Opening.
         Rule(
             "registration opens an attempt", [.register("a")], attempts: ["a"], status: nil, attempt: 1, current: true),
@@ -159,6 +189,13 @@ struct RolloutStateTests {
             case .register(let attempt):
                 effect =
                     state.register(RolloutIDs(), attempt: attempt.flatMap { AttemptID($0) }, at: Int64(time)) ?? effect
+            case .verdict(let code, let attempt):
+                let status = RolloutState.CurrentStatus(
+                    code: code, status: [], extras: nil, logID: Int64(time), sentAt: nil, isVerdict: true)
+                effect =
+                    state.receive(verdict: status, inAttempt: attempt)
+                    ?? RolloutState.Effect(
+                        attempt: state.newestAttempt?.number, isCurrent: state.attempts.isEmpty ? nil : true)
             }
         }
         #expect(state.attempts.map(\.name) == rule.attempts)
@@ -205,5 +242,53 @@ struct RolloutStateTests {
         #expect(state.receive(call: AttemptID("more"), ids: RolloutIDs(), at: 0).isCurrent == false)
         #expect(state.register(RolloutIDs(), attempt: AttemptID("more"), at: 0) == nil)
         #expect(state.attempts.count == RolloutState.maximumAttempts)
+    }
+
+    @Test("of two registrations the smaller deadline and budget hold, for the attempts that open later, too")
+    func terms() {
+        var state = RolloutState()
+        _ = state.register(
+            RolloutIDs(), attempt: nil, deadline: 100, budget: Budget(calls: 5, promptTokens: 9), at: 1)
+        _ = state.register(
+            RolloutIDs(), attempt: nil, deadline: 200, budget: Budget(calls: 7, turns: 3), at: 2)
+        let budget = Budget(calls: 5, turns: 3, promptTokens: 9)
+        #expect(state.terms == RolloutTerms(deadline: 100, budget: budget))
+        _ = state.receive(line: AttemptID("a"), status: running(3), lease: 50, ids: RolloutIDs(), at: 3)
+        #expect(state.terms == RolloutTerms(deadline: 100, lease: 50, budget: budget, spent: Spending()))
+        _ = state.register(RolloutIDs(), attempt: AttemptID("a"), deadline: 90, at: 4)
+        #expect(state.terms.deadline == 90)
+        // The lease was the environment's of the first attempt.
+        _ = state.register(RolloutIDs(), attempt: AttemptID("b"), at: 5)
+        #expect(state.terms == RolloutTerms(deadline: 100, budget: budget, spent: Spending()))
+    }
+
+    @Test("RUNNING without a lease leaves the lease, and lines of old attempts do not touch it") func leases() {
+        var state = RolloutState()
+        _ = state.receive(line: AttemptID("a"), status: running(1), lease: 50, ids: RolloutIDs(), at: 1)
+        _ = state.receive(line: AttemptID("a"), status: running(2), ids: RolloutIDs(), at: 2)
+        #expect(state.terms.lease == 50)
+        _ = state.receive(line: nil, status: running(3), lease: 70, ids: RolloutIDs(), at: 3)
+        #expect(state.terms.lease == 70)
+        _ = state.receive(line: AttemptID("b"), status: running(4), ids: RolloutIDs(), at: 4)
+        _ = state.receive(line: AttemptID("a"), status: running(5), lease: 90, ids: RolloutIDs(), at: 5)
+        #expect(state.terms.lease == nil)
+    }
+
+    @Test("recorded calls are counted where there is a budget") func spending() {
+        var state = RolloutState()
+        state.spend(Usage(promptTokens: 1, completionTokens: 1), turn: 1, inAttempt: nil)
+        #expect(state.terms.spent == nil)
+        _ = state.register(RolloutIDs(), attempt: AttemptID("a"), budget: Budget(calls: 2), at: 1)
+        state.terms.spent = Spending()
+        state.spend(Usage(promptTokens: 3, completionTokens: 4), turn: 2, inAttempt: 1)
+        state.spend(nil, turn: 1, inAttempt: 1)
+        #expect(state.terms.spent?.calls == 2)
+        #expect(state.terms.spent?.turns == 2)
+        #expect(state.terms.spent?.promptTokens == 3)
+        #expect(state.terms.spent?.completionTokens == 4)
+    }
+
+    private func running(_ time: Int64) -> RolloutState.CurrentStatus {
+        RolloutState.CurrentStatus(code: .running, status: [], extras: nil, logID: time, sentAt: nil)
     }
 }

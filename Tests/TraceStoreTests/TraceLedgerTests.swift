@@ -181,9 +181,9 @@ struct TraceLedgerTests {
     func counts() async throws {
         let folder = try Folder()
         let ledger = Self.ledger(try SQLiteTraceStore(path: folder.file("s")))
-        ledger.callStarted(Samples.key("r"), recorded: true)
-        ledger.callStarted(Samples.key("r"), recorded: true)
-        ledger.callStarted(Samples.key("r"), recorded: false)
+        _ = ledger.callStarts(Samples.key("r"), attempt: nil, recorded: true)
+        _ = ledger.callStarts(Samples.key("r"), attempt: nil, recorded: true)
+        _ = ledger.callStarts(Samples.key("r"), attempt: nil, recorded: false)
         _ = try await ledger.commit([.call(Samples.call("r"))])
         let page = try #require(try await ledger.page(of: Samples.key("r")))
         #expect([page.startedCalls, page.unrecordedCalls, page.recordedCalls] == [2, 1, 1])
@@ -217,6 +217,10 @@ final class FaultyStore: TraceStore {
     func state(of rollout: RolloutKey) async throws -> RolloutState? { nil }
 
     var sizes: StoreSizes { StoreSizes(database: 0, log: 0) }
+
+    func watchedRollouts(after cursor: Int64?, limit: Int) async throws -> RolloutStates {
+        RolloutStates(states: [], next: nil)
+    }
 
     func rollouts(silentSince time: Int64, after cursor: Int64?, limit: Int) async throws -> SilentRollouts {
         SilentRollouts(rollouts: [], next: nil)

@@ -31,6 +31,7 @@ import WireJSON
         "/v1/traces/pointwise": ["GET"], "/project_id/{project}/traces": ["GET"],
         "/project_id/{project}/traces/pointwise": ["GET"], "/v1/project_id/{project}/traces": ["GET"],
         "/v1/project_id/{project}/traces/pointwise": ["GET"], "/v1/rollouts": ["DELETE", "POST"],
+        "/v1/scores": ["POST"],
         "/v1/rollouts/{rollout_id}": ["DELETE", "GET"], "/health": ["GET"], "/ready": ["GET"], "/metrics": ["GET"],
         "/openapi.json": ["GET"], "/v1/models/{model}": ["GET"], "/models/{model}": ["GET"],
     ]
@@ -65,8 +66,10 @@ import WireJSON
             let paths = try #require(try await Self.description(gateway)["paths"]?.object)
             for path in paths.members {
                 let described = (path.value.object?.keys ?? []).map { $0.uppercased() }
-                let example = path.key.text.replacing("{encoded_base_url}", with: "aHR0cDovL3g").replacing("{", with: "")
-                    .replacing("}", with: "")
+                let example = path.key.text.replacing("{encoded_base_url}", with: "aHR0cDovL3g").replacing(
+                    "{", with: ""
+                )
+                .replacing("}", with: "")
                 for method in described {
                     let answer = try await gateway.request(method, example)
                     #expect(![405, 500].contains(answer.status), "\(method) \(example): \(answer.text)")

@@ -1,6 +1,7 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
 import EvalProtocol
+import TraceStore
 import WireJSON
 
 /// The problems of a request.
@@ -60,6 +61,20 @@ extension GatewayProblem {
         status: 503,
         "The bodies of all the calls that are coming in are too large together. Send the call again later.",
         type: "server_error", code: "overloaded", retryAfter: 2, isWorthRepeating: true)
+}
+
+/// The problems of rollouts.
+extension GatewayProblem {
+    /// The code by which a client tells a used-up budget from a limit on requests.
+    static let budgetExhaustedCode = "budget_exhausted"
+
+    static func budgetExhausted(_ exhaustion: WatchTable.Exhaustion) -> GatewayProblem {
+        GatewayProblem(
+            status: 429,
+            "The rollout's budget of \(exhaustion.bound) \(exhaustion.limit.words) is used up, so this gateway has ended "
+                + "it. Register it with a larger budget to let it do more.",
+            type: "insufficient_quota", code: budgetExhaustedCode, param: "budget.\(exhaustion.limit.rawValue)")
+    }
 }
 
 /// The problems of upstreams.

@@ -51,9 +51,12 @@ extension ModelCallHandler {
             }
             reservation = consume room
         }
-        if let tagged = path.metadata {
-            services.ledger.callStarted(
-                RolloutKey(account: accepted.account, rolloutID: tagged.rolloutID), recorded: metadata != nil)
+        if let tagged = path.metadata,
+            let problem = refusal(of: tagged, accepted.account, isRecorded: metadata != nil)
+        {
+            _ = reservation.take()
+            answer(context, problem, intake.head, requestID: requestID)
+            return
         }
         let rules = RequestEdits.HeadRules(
             isRecorded: metadata != nil,
@@ -81,6 +84,25 @@ extension ModelCallHandler {
         state = .calling
         services.startTiming(self)
         lease(fresh: false)
+    }
+
+    /// Counts the call for its rollout, whose budget may have no room for it.
+    private func refusal(of tagged: RolloutMetadata, _ account: Account, isRecorded: Bool) -> GatewayProblem? {
+        let rollout = RolloutKey(account: account, rolloutID: tagged.rolloutID)
+        switch services.ledger.callStarts(rollout, attempt: tagged.attempt, recorded: isRecorded) {
+        case .free: return nil
+        case .charged(let attempt):
+            charge = (rollout, attempt)
+            return nil
+        case .refused(let exhaustion, _): return .budgetExhausted(exhaustion)
+        }
+    }
+
+    /// A call that failed is not counted.
+    private func takeBackCharge() {
+        guard let charge else { return }
+        services.ledger.takeBack(charge.rollout, attempt: charge.attempt)
+        self.charge = nil
     }
 
     private func lease(fresh: Bool) {
@@ -242,6 +264,7 @@ extension ModelCallHandler {
         if let upstream, case .ended? = call?.phase { upstream.abandon() }
         upstream = nil
         if call != nil { services.metrics.ended() }
+        takeBackCharge()
         call = nil
         callContext = nil
         requestHead = nil

@@ -29,8 +29,9 @@ extension ModelCallHandler {
         switch result {
         case .success(.stored(let receipt)):
             recordID = receipt.id
+            charge = nil
             isRecorded = true
-        case .success(.conflict(let reason)):
+        case .success(.conflict(let reason)), .success(.unknown(let reason)):
             services.logger.error("a call was not recorded: \(reason)")
         case .failure(let error):
             services.logger.error("a call was not recorded: \(error.description)")

@@ -48,6 +48,8 @@ package final class ModelCallHandler: ChannelDuplexHandler {
     var callContext: CallContext?
     var callNumber = 0
     var reservation: Reservation?
+    /// The attempt whose budget counts the call, until that is recorded.
+    var charge: (rollout: RolloutKey, attempt: Int)?
     var upstream: UpstreamConnection?
     var waiting: (pool: UpstreamPool, ticket: UpstreamPool.Ticket)?
     var upstreamRequest: ByteBuffer?

@@ -20,7 +20,8 @@ extension ModelError {
         default: break
         }
         self.init(
-            FailureReason(modelHTTPStatus: answer.status), message, httpStatus: answer.status,
+            FailureReason(gatewayError: json?["error"]) ?? FailureReason(modelHTTPStatus: answer.status), message,
+            httpStatus: answer.status,
             retryAfter: RetryPolicy.retryAfter(
                 milliseconds: answer.header("retry-after-ms"), seconds: answer.header("retry-after")),
             isTransient: RetryPolicy.isTransient(

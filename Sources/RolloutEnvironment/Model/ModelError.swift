@@ -1,6 +1,7 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
 public import EvalProtocol
+import WireJSON
 
 /// A model call that failed, with the status that the rollout gets if the agent lets it through.
 public struct ModelError: RolloutFailure, CustomStringConvertible {
@@ -33,6 +34,18 @@ public struct ModelError: RolloutFailure, CustomStringConvertible {
 }
 
 extension FailureReason {
+    /// The reason in a gateway's refusal of a call for which the rollout's budget has no room.
+    init?(gatewayError error: JSONValue?) {
+        guard error?["code"]?.string == "budget_exhausted" else { return nil }
+        switch error?["param"]?.string {
+        case "budget.calls": self = .budgetCalls
+        case "budget.turns": self = .budgetTurns
+        case "budget.prompt_tokens": self = .budgetPromptTokens
+        case "budget.completion_tokens": self = .budgetCompletionTokens
+        default: return nil
+        }
+    }
+
     /// The reason for a model server's answer with this HTTP status.
     package init(modelHTTPStatus status: Int) {
         self =

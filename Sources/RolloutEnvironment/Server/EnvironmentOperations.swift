@@ -8,7 +8,8 @@ import WireJSON
 extension APIOperation {
     static let initialize = environment(
         "initRollout", tag: "Rollouts", "Starts a rollout",
-        details: "It goes on in the background, and its caller learns from the gateway how it ends. What runs already is "
+        details:
+            "It goes on in the background, and its caller learns from the gateway how it ends. What runs already is "
             + "joined; of an attempt that has ended comes its receipt.",
         body: .initRequest,
         answers: [

@@ -178,7 +178,10 @@ extension RolloutLifecycle {
         lastStatus = status
         guard status.isTerminal else { return [] }
         mayRun = false
-        let retryable = status.code == .resourceExhausted || status.code == .unavailable
+        // A used-up budget is the policy's doing, and another attempt would use up another one.
+        let retryable =
+            (status.code == .resourceExhausted || status.code == .unavailable)
+            && FailureReason(status)?.blame != .policy
         guard retryable, canRetry else { return end(status, extras: extras) }
         return next(nil, random)
     }

@@ -33,13 +33,17 @@ struct GatewayAccess: Sendable {
 // MARK: - Registration
 
 extension GatewayAccess {
+    /// As long as a gateway lets a deadline be.
+    private static let longestDeadline = Duration.seconds(30 * 86_400)
+
     /// Announces attempts; one answer each, in order.
-    func register(_ rollouts: [RolloutMetadata]) async -> [RolloutLifecycle.Registration] {
+    func register(_ rollouts: [RolloutMetadata], deadline: Duration) async -> [RolloutLifecycle.Registration] {
         func all(_ answer: RolloutLifecycle.Registration) -> [RolloutLifecycle.Registration] {
             Array(repeating: answer, count: rollouts.count)
         }
         do {
-            guard let results = try await tracing.register(rollouts) else { return all(.unsupported) }
+            guard let results = try await tracing.register(rollouts, deadline: min(deadline, Self.longestDeadline))
+            else { return all(.unsupported) }
             return results.map { result in
                 switch result {
                 case .registered(let answer): .taken(number: answer.attemptNumber)

@@ -21,9 +21,14 @@ final class Registrar: Sendable {
     private static let batch = 1_000
 
     private let gateway: GatewayAccess
+    private let deadline: Duration
     private let state = Mutex(State())
 
-    init(gateway: GatewayAccess) { self.gateway = gateway }
+    /// - Parameter deadline: When the gateway ends an attempt, should the caller be gone by then.
+    init(gateway: GatewayAccess, deadline: Duration) {
+        self.gateway = gateway
+        self.deadline = deadline
+    }
 
     /// Registers one attempt; a cancelled task gets its answer at once, and it is of no use.
     func register(_ metadata: RolloutMetadata) async -> RolloutLifecycle.Registration {
@@ -65,7 +70,7 @@ final class Registrar: Sendable {
 
     private func send() async {
         while let batch = takeBatch() {
-            let answers = await gateway.register(batch.map(\.metadata))
+            let answers = await gateway.register(batch.map(\.metadata), deadline: deadline)
             if answers.contains(.unsupported) { state.withLock { $0.isUnsupported = true } }
             for (item, answer) in zip(batch, answers) { self.answer(item.ticket, answer) }
         }

@@ -89,8 +89,11 @@ public struct TracingClient: Sendable {
     /// Announces rollouts with their attempts, before they are triggered, so that the gateway knows their experiment
     /// from the start.
     ///
+    /// - Parameter deadline: When the gateway is to end those that still run, from now on; 30 days at most.
     /// - Returns: One result each, in order; `nil` when the gateway has no such route.
-    public func register(_ rollouts: [RolloutMetadata]) async throws -> [RegistrationResult]? {
+    public func register(
+        _ rollouts: [RolloutMetadata], deadline: Duration? = nil
+    ) async throws -> [RegistrationResult]? {
         var results: [RegistrationResult] = []
         for start in stride(from: 0, to: rollouts.count, by: 1_000) {
             let items = rollouts[start..<min(start + 1_000, rollouts.count)].map { metadata -> JSONValue in
@@ -98,6 +101,7 @@ public struct TracingClient: Sendable {
                 ids.attempt = nil
                 var item: JSONObject = ["metadata": ids.json]
                 if let attempt = metadata.attempt { item["attempt"] = attempt.json }
+                if let deadline { item["deadline_seconds"] = .number(deadline / .seconds(1)) }
                 return .object(item)
             }
             let url = url("/v1/rollouts")

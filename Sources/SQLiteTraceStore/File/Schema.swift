@@ -75,10 +75,19 @@ enum Schema {
         CREATE INDEX rollout_experiment ON rollout(account, experiment);
         CREATE INDEX rollout_run ON rollout(account, run);
         CREATE INDEX rollout_invocation ON rollout(account, invocation);
-        -- Number 0 holds the status of a rollout without attempts. log: the line that set the status.
+        -- Number 0 holds what is known of a rollout without attempts. log: the line that set the status; verdict: whether
+        -- the gateway itself set it. deadline is a time, lease a duration; the columns from calls on are the budget.
+        -- watched: 1 while the rollout runs and has one of them, 2 when a budget has ended it.
         CREATE TABLE attempt(
           rollout INTEGER NOT NULL, number INTEGER NOT NULL, name TEXT, opened INTEGER, log INTEGER,
+          verdict INTEGER NOT NULL, watched INTEGER NOT NULL, deadline INTEGER, lease INTEGER, calls INTEGER,
+          turns INTEGER, prompt_tokens INTEGER, completion_tokens INTEGER,
           PRIMARY KEY(rollout, number)) STRICT, WITHOUT ROWID;
+        CREATE INDEX attempt_watched ON attempt(rollout) WHERE watched > 0;
+        -- result: the evaluation result, JSON. stored: when.
+        CREATE TABLE score(
+          rollout INTEGER NOT NULL, attempt INTEGER NOT NULL, scorer BLOB, stored INTEGER NOT NULL, result BLOB,
+          PRIMARY KEY(rollout, attempt, scorer)) STRICT, WITHOUT ROWID;
 
         -- id: the time of the commit in microseconds, strictly rising. rollout, attempt, superseded: of the line's
         -- first rollout; log_rollout has those of the others.
@@ -96,6 +105,7 @@ enum Schema {
         CREATE TABLE call(
           id INTEGER PRIMARY KEY, account INTEGER NOT NULL, rollout INTEGER NOT NULL, tagset INTEGER NOT NULL,
           attempt INTEGER NOT NULL, state INTEGER NOT NULL, base INTEGER, depth INTEGER NOT NULL, parent INTEGER,
+          turn INTEGER NOT NULL,
           started INTEGER NOT NULL, first_byte INTEGER, ended INTEGER NOT NULL, streamed INTEGER NOT NULL,
           answer_status INTEGER, prompt_tokens INTEGER, completion_tokens INTEGER, upstream TEXT NOT NULL, edits TEXT, error TEXT, requested_model TEXT, answered_model TEXT, fingerprint TEXT,
           policy_version TEXT, finish_reason TEXT, request_id TEXT NOT NULL,

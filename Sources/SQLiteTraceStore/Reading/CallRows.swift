@@ -27,17 +27,38 @@ enum CallRows {
     /// A call as later ones are compared with it.
     static func conversation(_ call: Int64, _ db: Database) throws -> Conversation? {
         let row = try Row.fetchOne(
-            db.cachedStatement(sql: "SELECT state, depth, parent FROM call WHERE id = ?"), arguments: [call])
+            db.cachedStatement(sql: "SELECT state, depth, parent, turn FROM call WHERE id = ?"), arguments: [call])
         guard let row else { return nil }
         let parts = try parts(of: call, db)
         let parent: Int64? = row[2]
         return Conversation(
             call: call, depth: row[1], anchor: parts.anchor, anchorCount: parts.anchorCount,
-            trace: row[0] == CallRecord.State.recorded.rawValue ? call : parent, parent: parent,
+            trace: row[0] == CallRecord.State.recorded.rawValue ? call : parent, parent: parent, turn: row[3],
             parts: zip(parts.places, parts.bytes).map { place, bytes in
                 Conversation.Part(
                     hash: RecordedRequest.hash(bytes), length: bytes.count, origin: place.call, index: place.index)
             })
+    }
+
+    /// What an attempt has used of the model.
+    ///
+    /// - Parameters:
+    ///   - attempt: its number, 0 for a rollout without attempts.
+    ///   - tag: the row of the tag with the rollout's id.
+    static func spending(of rollout: Int64, attempt: Int, tag: Int64?, _ db: Database) throws -> Spending {
+        var spending = Spending()
+        let row = try Row.fetchOne(
+            db.cachedStatement(
+                sql: """
+                    SELECT count(*), ifnull(max(turn), 0), ifnull(sum(prompt_tokens), 0),
+                      ifnull(sum(completion_tokens), 0) FROM call
+                    WHERE tagset IN (SELECT tagset FROM tagset_tag WHERE tag = ?) AND rollout = ? AND attempt = ?
+                      AND state = ?
+                    """), arguments: [tag, rollout, attempt, CallRecord.State.recorded.rawValue])
+        guard let row else { return spending }
+        (spending.calls, spending.turns) = (row[0], row[1])
+        (spending.promptTokens, spending.completionTokens) = (row[2], row[3])
+        return spending
     }
 
     /// Two queries, however long the conversation is.

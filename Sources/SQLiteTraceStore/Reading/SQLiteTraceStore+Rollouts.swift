@@ -21,6 +21,10 @@ extension SQLiteTraceStore {
         }
     }
 
+    package func watchedRollouts(after cursor: Int64?, limit: Int) async throws -> RolloutStates {
+        try await reading { try RolloutRows.watched(after: cursor ?? 0, limit: limit, $0) }
+    }
+
     package func rollouts(
         silentSince time: Int64, after cursor: Int64?, limit: Int
     ) async throws -> SilentRollouts {
@@ -110,6 +114,7 @@ extension SQLiteTraceStore {
                 page.logs = logs?[0] ?? 0
                 page.extend(from: logs?[1], to: logs?[2])
             }
+            page.scores = try RolloutRows.scores(of: row, state, db)
             for attempt in state.attempts { page.extend(from: attempt.openedAt, to: attempt.openedAt) }
             if page.lastSeen == 0 { page.firstSeen = 0 }
             return page

@@ -11,6 +11,11 @@ enum TagRows {
             db.cachedStatement(sql: "SELECT id FROM account WHERE name = ?"), arguments: [account.name])
     }
 
+    /// The seed of the file's hashes, where it is not at hand.
+    static func hashSeed(_ db: Database) throws -> Int64 {
+        try Int64.fetchOne(db.cachedStatement(sql: "SELECT value FROM meta WHERE key = 'hash_seed'")) ?? 0
+    }
+
     static func tag(_ text: String, _ account: Int64, seed: Int64, _ db: Database) throws -> Int64? {
         try Int64.fetchOne(
             db.cachedStatement(sql: "SELECT id FROM tag WHERE account = ? AND hash = ? AND text IS ?"),

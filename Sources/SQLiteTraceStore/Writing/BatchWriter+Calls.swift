@@ -7,11 +7,11 @@ import TraceStore
 
 extension BatchWriter {
     private static let insertCall = """
-        INSERT INTO call(id, account, rollout, tagset, attempt, state, base, depth, parent, started, first_byte, ended,
+        INSERT INTO call(id, account, rollout, tagset, attempt, state, base, depth, parent, turn, started, first_byte, ended,
           streamed, answer_status, prompt_tokens, completion_tokens, upstream, edits, error, requested_model,
           answered_model, fingerprint, policy_version, finish_reason, request_id, script, lengths, envelope, added,
           answer)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """
 
     mutating func apply(_ call: CallRecord, _ db: Database) throws -> RecordOutcome {
@@ -22,14 +22,16 @@ extension BatchWriter {
         let effect = rollout.known.state.receive(
             call: call.metadata.attempt, ids: RolloutIDs(call.metadata), at: id)
         let tagset = try tagset(of: call, account, &rollout.known, db)
-        staged.rollouts[key] = rollout
-        try tell(effect, of: key, rollout.known, db)
-
         var conversations = try conversations(of: rollout.known.row, tagset: tagset, db)
         let shared = SharedRequest(
             call.request, call: id, isTrace: call.state == .recorded, conversations: conversations)
         conversations.note(shared.conversation)
         staged.conversations[rollout.known.row] = conversations
+        if call.state == .recorded {
+            rollout.known.state.spend(call.usage, turn: shared.conversation.turn, inAttempt: effect.attempt)
+        }
+        staged.rollouts[key] = rollout
+        try tell(effect, of: key, rollout.known, db)
 
         let statement = try db.cachedStatement(sql: Self.insertCall)
         row.append(id)
@@ -41,6 +43,7 @@ extension BatchWriter {
         row.append(shared.base)
         row.append(shared.conversation.depth)
         row.append(shared.conversation.parent)
+        row.append(shared.conversation.turn)
         row.append(call.startedAt)
         row.append(call.microsecondsToFirstByte)
         row.append(call.microsecondsToEnd)
@@ -107,12 +110,5 @@ extension BatchWriter {
             if let conversation = try CallRows.conversation(id, db) { conversations.note(conversation) }
         }
         return conversations
-    }
-}
-
-extension StoredReceipt {
-    init(id: Int64, duplicate: Bool = false, _ effect: RolloutState.Effect) {
-        self.init(
-            id: id, duplicate: duplicate, attempt: effect.attempt, current: effect.isCurrent, final: effect.final)
     }
 }

@@ -24,6 +24,7 @@ extension BatchWriter {
         }
         try db.execute(sql: "DELETE FROM log_rollout WHERE rollout = ?", arguments: [rollout])
         try db.execute(sql: "DELETE FROM attempt WHERE rollout = ?", arguments: [rollout])
+        try db.execute(sql: "DELETE FROM score WHERE rollout = ?", arguments: [rollout])
         try db.execute(sql: "DELETE FROM event WHERE rollout = ?", arguments: [rollout])
         staged.prunedEvents += db.changesCount
         try db.execute(sql: "DELETE FROM rollout WHERE id = ?", arguments: [rollout])

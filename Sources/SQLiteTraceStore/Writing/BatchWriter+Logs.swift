@@ -4,6 +4,7 @@ import EvalProtocol
 import Foundation
 import GRDB
 import TraceStore
+import WireJSON
 
 extension BatchWriter {
     private static let insertLog = """
@@ -37,7 +38,7 @@ extension BatchWriter {
             let key = RolloutKey(account: log.account, rolloutID: rolloutID)
             var rollout = try rollout(key, account, db)
             let effect = rollout.known.state.receive(
-                line: index == 0 ? log.attempt : nil, status: status, ids: ids, at: id)
+                line: index == 0 ? log.attempt : nil, status: status, lease: log.lease, ids: ids, at: id)
             staged.rollouts[key] = rollout
             try tell(effect, of: key, rollout.known, db)
             if index == 0 {
@@ -49,32 +50,42 @@ extension BatchWriter {
                 ).execute(arguments: [rollout.known.row, id, effect.attempt ?? 0, effect.isSuperseded])
             }
         }
-        try db.cachedStatement(sql: Self.insertLog).execute(arguments: [
-            id, account, tagset, firstRow, firstEffect.attempt ?? 0, firstEffect.isSuperseded, log.program.blob,
-            log.severity.blob, log.code?.rawValue, log.sentAt, log.clientID?.blob, log.status.map { Data($0) },
-            log.extras.map { Data($0) }, log.message.blob,
-        ])
+        try insert(log, id, account, tagset, of: firstRow, firstEffect, db)
         return .stored(StoredReceipt(id: id, firstEffect))
     }
 
-    mutating func apply(_ registration: Registration, _ db: Database) throws -> RecordOutcome {
-        let account = try row(of: registration.account, db)
-        let metadata = registration.metadata
-        let key = RolloutKey(account: registration.account, rolloutID: metadata.rolloutID)
+    /// Ends the attempt with a line of the gateway's own.
+    mutating func apply(_ verdict: Verdict, _ db: Database) throws -> RecordOutcome {
+        let key = verdict.rollout
+        let account = try row(of: key.account, db)
         var rollout = try rollout(key, account, db)
         let id = nextID()
-        guard
-            let effect = rollout.known.state.register(RolloutIDs(metadata), attempt: metadata.attempt, at: id)
-        else {
-            let reason =
-                rollout.known.state.registeredIDs == RolloutIDs(metadata)
-                ? "has \(RolloutState.maximumAttempts) attempts and takes no more"
-                : "is registered with other ids; use a new rollout id"
-            return .conflict("rollout \(metadata.rolloutID) \(reason)")
+        let status = verdict.status
+        var line = LogRecord(
+            account: key.account, program: LogLine.defaultProgram, message: status.message, severity: "ERROR",
+            tags: rollout.known.state.ids.tags(of: key.rolloutID), status: status.json.serialized(), code: status.code)
+        line.sentAt = id
+        let current = RolloutState.CurrentStatus(
+            code: status.code, status: line.status ?? [], extras: nil, logID: id, sentAt: id, isVerdict: true)
+        guard let effect = rollout.known.state.receive(verdict: current, inAttempt: verdict.attempt) else {
+            return .stored(StoredReceipt(id: id, duplicate: true, rollout.known.state.effect(of: nil)))
         }
         staged.rollouts[key] = rollout
         try tell(effect, of: key, rollout.known, db)
+        let tagset = try tagset(line.tags, account, db)
+        try insert(line, id, account, tagset, of: rollout.known.row, effect, db)
         return .stored(StoredReceipt(id: id, effect))
+    }
+
+    private func insert(
+        _ log: LogRecord, _ id: Int64, _ account: Int64, _ tagset: Int64, of rollout: Int64?,
+        _ effect: RolloutState.Effect, _ db: Database
+    ) throws {
+        try db.cachedStatement(sql: Self.insertLog).execute(arguments: [
+            id, account, tagset, rollout, effect.attempt ?? 0, effect.isSuperseded, log.program.blob,
+            log.severity.blob, log.code?.rawValue, log.sentAt, log.clientID?.blob, log.status.map { Data($0) },
+            log.extras.map { Data($0) }, log.message.blob,
+        ])
     }
 
     /// The same line sent before: same account, id and content.

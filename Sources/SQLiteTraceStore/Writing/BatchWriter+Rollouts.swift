@@ -60,15 +60,26 @@ extension BatchWriter {
                     && $0.attempts.count == state.attempts.count
             } ?? false
         if !isHeadSame { try storeHead(rollout.known, key, db) }
-        if state.untaggedStatus != stored?.untaggedStatus {
+        let isWatched = state.isWatched
+        if state.untaggedStatus != stored?.untaggedStatus || state.untaggedTerms.differ(from: stored?.untaggedTerms) {
             try storeAttempt(
-                rollout.known.row, number: 0, name: nil, opened: nil, log: state.untaggedStatus?.logID, db)
+                rollout.known.row, number: 0, name: nil, opened: nil, status: state.untaggedStatus,
+                state.untaggedTerms, watched: state.attempts.isEmpty ? isWatched : 0, db)
         }
         for (index, attempt) in state.attempts.enumerated() {
-            if let stored, index < stored.attempts.count, stored.attempts[index] == attempt { continue }
+            let isNewest = index == state.attempts.count - 1
+            if let stored, index < stored.attempts.count, stored.attempts[index].isStored(like: attempt),
+                isNewest == (index == stored.attempts.count - 1)
+            {
+                continue
+            }
             try storeAttempt(
                 rollout.known.row, number: attempt.number, name: attempt.name, opened: attempt.openedAt,
-                log: attempt.status?.logID, db)
+                status: attempt.status, attempt.terms, watched: isNewest ? isWatched : 0, db)
+        }
+        if let stored, stored.attempts.isEmpty, !state.attempts.isEmpty, stored.isWatched != 0 {
+            try db.execute(
+                sql: "UPDATE attempt SET watched = 0 WHERE rollout = ? AND number = 0", arguments: [rollout.known.row])
         }
     }
 
@@ -94,15 +105,33 @@ extension BatchWriter {
         try row.execute(statement)
     }
 
-    private func storeAttempt(
-        _ rollout: Int64, number: Int, name: String?, opened: Int64?, log: Int64?, _ db: Database
+    private mutating func storeAttempt(
+        _ rollout: Int64, number: Int, name: String?, opened: Int64?, status: RolloutState.CurrentStatus?,
+        _ terms: RolloutTerms, watched: Int, _ db: Database
     ) throws {
         let statement = try db.cachedStatement(
             sql: """
-                INSERT INTO attempt(rollout, number, name, opened, log) VALUES (?, ?, ?, ?, ?)
-                ON CONFLICT(rollout, number) DO UPDATE SET log = excluded.log
+                INSERT INTO attempt(rollout, number, name, opened, log, verdict, watched, deadline, lease, calls, turns,
+                  prompt_tokens, completion_tokens) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                ON CONFLICT(rollout, number) DO UPDATE SET log = excluded.log, verdict = excluded.verdict,
+                  watched = excluded.watched, deadline = excluded.deadline, lease = excluded.lease,
+                  calls = excluded.calls, turns = excluded.turns, prompt_tokens = excluded.prompt_tokens,
+                  completion_tokens = excluded.completion_tokens
                 """)
-        try statement.execute(arguments: [rollout, number, name, opened, log])
+        row.append(rollout)
+        row.append(number)
+        row.append(name)
+        row.append(opened)
+        row.append(status?.logID)
+        row.append(status?.isVerdict == true ? 1 : 0)
+        row.append(watched)
+        row.append(terms.deadline)
+        row.append(terms.lease)
+        row.append(terms.budget?.calls)
+        row.append(terms.budget?.turns)
+        row.append(terms.budget?.promptTokens)
+        row.append(terms.budget?.completionTokens)
+        try row.execute(statement)
     }
 
     /// Forgets the oldest events, a thousand at a time, and remembers how far.
@@ -115,5 +144,28 @@ extension BatchWriter {
         try db.execute(sql: "DELETE FROM event WHERE seq <= ?", arguments: [floor])
         try db.execute(sql: "UPDATE meta SET value = ? WHERE key = 'event_floor'", arguments: [floor])
         staged.prunedEvents += excess
+    }
+}
+
+extension RolloutState {
+    /// The column `watched` of the newest attempt's row.
+    fileprivate var isWatched: Int {
+        guard terms.areWatched else { return 0 }
+        guard let status, status.code.isTerminal else { return 1 }
+        return status.isVerdict && status.code == .resourceExhausted ? 2 : 0
+    }
+}
+
+extension RolloutState.Attempt {
+    /// What is spent is counted anew from the calls, and not stored.
+    fileprivate func isStored(like other: Self) -> Bool {
+        number == other.number && status == other.status && !terms.differ(from: other.terms)
+    }
+}
+
+extension RolloutTerms {
+    fileprivate func differ(from stored: RolloutTerms?) -> Bool {
+        let stored = stored ?? RolloutTerms()
+        return deadline != stored.deadline || lease != stored.lease || budget != stored.budget
     }
 }

@@ -115,6 +115,8 @@ struct BatchWriter {
         case .amendment(let amendment): try apply(amendment, db)
         case .log(let log): try apply(log, db)
         case .registration(let registration): try apply(registration, db)
+        case .verdict(let verdict): try apply(verdict, db)
+        case .score(let score): try apply(score, db)
         case .deletion(let deletion): try apply(deletion, db)
         }
     }

@@ -12,6 +12,7 @@ package struct RolloutPage: Sendable {
     package var failedCalls: Int
     package var cutCalls: Int
     package var logs: Int
+    package var scores: [StoredScore] = []
     package var usage: Usage
     /// First and last record, in microseconds since 1970.
     package var firstSeen: Int64

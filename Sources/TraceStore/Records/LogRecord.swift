@@ -22,6 +22,11 @@ package struct LogRecord: Sendable {
     package var attempt: AttemptID?
     /// The id that its sender gave the line, by which a repeat is known.
     package var clientID: String?
+    /// The time within which its sender promises another line or call of the attempt, in microseconds; only with
+    /// RUNNING.
+    package var lease: Int64?
+    /// Whether the line is nothing else than the renewal of a lease.
+    package var isRenewal = false
 
     package init(
         account: Account, program: String, message: String, severity: String, tags: [String], status: [UInt8]? = nil,

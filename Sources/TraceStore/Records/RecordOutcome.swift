@@ -7,6 +7,8 @@ package enum RecordOutcome: Sendable, Hashable {
     case stored(StoredReceipt)
     /// The record contradicts what is stored, for instance other ids for a registered rollout. Nothing was changed.
     case conflict(String)
+    /// The record speaks of a rollout or an attempt that there is not. Nothing was changed.
+    case unknown(String)
 }
 
 /// The acknowledgement of a stored record. For a line or call it speaks of the first rollout.
@@ -30,5 +32,10 @@ package struct StoredReceipt: Sendable, Hashable {
         self.attempt = attempt
         self.current = current
         self.final = final
+    }
+
+    package init(id: Int64, duplicate: Bool = false, _ effect: RolloutState.Effect) {
+        self.init(
+            id: id, duplicate: duplicate, attempt: effect.attempt, current: effect.isCurrent, final: effect.final)
     }
 }

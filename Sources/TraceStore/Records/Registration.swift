@@ -6,9 +6,14 @@ package import EvalProtocol
 package struct Registration: Sendable, Hashable {
     package var account: Account
     package var metadata: RolloutMetadata
+    /// How long it may take from now on, in microseconds.
+    package var timeLimit: Int64?
+    package var budget: Budget?
 
-    package init(account: Account, metadata: RolloutMetadata) {
+    package init(account: Account, metadata: RolloutMetadata, timeLimit: Int64? = nil, budget: Budget? = nil) {
         self.account = account
         self.metadata = metadata
+        self.timeLimit = timeLimit
+        self.budget = budget
     }
 }

@@ -6,6 +6,8 @@ package enum StoreRecord: Sendable {
     case amendment(CallAmendment)
     case log(LogRecord)
     case registration(Registration)
+    case verdict(Verdict)
+    case score(Score)
     case deletion(Deletion)
 
     package var byteCount: Int {
@@ -13,7 +15,8 @@ package enum StoreRecord: Sendable {
         case .call(let call): call.byteCount
         case .amendment(let amendment): amendment.answer.count + 256
         case .log(let log): log.byteCount
-        case .registration: 1024
+        case .registration, .verdict: 1024
+        case .score(let score): score.result.count + score.scorer.utf8.count + 256
         // A guess at what it writes: it names little and changes much.
         case .deletion: 64 << 10
         }

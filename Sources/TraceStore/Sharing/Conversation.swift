@@ -30,10 +30,13 @@ package struct Conversation: Sendable, Hashable {
     package var trace: Int64?
     /// The trace that the call continues.
     package var parent: Int64?
+    /// How many traces in a row, each the parent of the next, end with ``trace``.
+    package var turn: Int
     package var parts: [Part]
 
     package init(
-        call: Int64, depth: Int, anchor: Int64, anchorCount: Int, trace: Int64?, parent: Int64?, parts: [Part]
+        call: Int64, depth: Int, anchor: Int64, anchorCount: Int, trace: Int64?, parent: Int64?, turn: Int,
+        parts: [Part]
     ) {
         self.call = call
         self.depth = depth
@@ -41,6 +44,7 @@ package struct Conversation: Sendable, Hashable {
         self.anchorCount = anchorCount
         self.trace = trace
         self.parent = parent
+        self.turn = turn
         self.parts = parts
     }
 

@@ -18,6 +18,11 @@ struct Match {
     /// The trace that the request continues: one whose last message it repeats.
     var parent: Int64? { isEqual ? base.parent : sharesLast ? base.trace : nil }
 
+    /// How many traces in a row end with the parent.
+    var parentTurn: Int {
+        isEqual ? base.turn - (base.trace == base.call ? 1 : 0) : sharesLast ? base.turn : 0
+    }
+
     /// The parts at the beginning that both have.
     var sharedPrefix: Int {
         if case .same(0, let count)? = segments.first { count } else { 0 }

@@ -48,9 +48,10 @@ package struct SharedRequest: Sendable {
         }
         envelope = RequestEnvelope.encoded(request)
         let parent = match?.parent
+        let parentTurn = match?.parentTurn ?? 0
         conversation = Conversation(
             call: call, depth: 0, anchor: call, anchorCount: parts.count, trace: isTrace ? call : parent,
-            parent: parent, parts: parts)
+            parent: parent, turn: isTrace ? parentTurn + 1 : parentTurn, parts: parts)
         if let base, let match {
             let anchorCount = min(base.anchorCount, match.sharedPrefix)
             if base.depth + 1 < Self.maximumDepth {

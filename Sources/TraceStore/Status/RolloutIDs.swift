@@ -34,5 +34,11 @@ package struct RolloutIDs: Sendable, Hashable {
         return self != before
     }
 
+    /// The tags of the gateway's own lines about the rollout that has these ids.
+    package func tags(of rolloutID: String) -> [String] {
+        [("rollout_id", rolloutID), ("experiment_id", experimentID), ("run_id", runID)]
+            .compactMap { name, id in id.map { "\(name):\($0)" } }
+    }
+
     private static func known(_ id: String?) -> String? { id.flatMap { $0.isEmpty ? nil : $0 } }
 }

@@ -34,12 +34,14 @@ extension RolloutState {
     /// A line of this rollout, with the attempt it names and the status it carries.
     ///
     /// For a rollout that is not the line's first one, the line names no attempt.
+    /// - Parameter lease: What its sender promises with RUNNING, in microseconds.
     package mutating func receive(
-        line name: AttemptID?, status new: CurrentStatus?, ids newIDs: RolloutIDs, at time: Int64
+        line name: AttemptID?, status new: CurrentStatus?, lease: Int64? = nil, ids newIDs: RolloutIDs, at time: Int64
     ) -> Effect {
         let formerIDs = learn(newIDs)
         var effect = receive(line: name, status: new, at: time)
         effect.formerIDs = formerIDs
+        if let lease, new?.code == .running, !effect.isSuperseded, effect.isCurrent != false { terms.lease = lease }
         return effect
     }
 
@@ -66,11 +68,15 @@ extension RolloutState {
         return effect
     }
 
-    /// While no attempt has a name, the latest line wins in order of arrival. Only a RUNNING that was sent before the
+    /// While no attempt has a name, and the gateway has not decided, the latest line wins in order of arrival. Only a RUNNING that was sent before the
     /// terminal line that it follows does not undo it: not every sender keeps its lines in order.
     private mutating func receiveUntagged(_ new: CurrentStatus?) -> Effect {
-        var effect = Effect()
+        var effect = effect(of: nil)
         guard let new else { return effect }
+        guard effect.final == nil else {
+            effect.isSuperseded = true
+            return effect
+        }
         if let current = untaggedStatus, current.code.isTerminal, new.code == .running,
             let ended = current.sentAt, let sent = new.sentAt, sent <= ended
         {
@@ -91,9 +97,30 @@ extension RolloutState {
             effect =
                 (index(of: name) ?? open(name, at: time)).map { self.effect(inAttempt: $0) } ?? Effect(isCurrent: false)
         } else {
-            effect = attempts.isEmpty ? Effect() : self.effect(inAttempt: attempts.count - 1)
+            effect = self.effect(of: nil)
         }
         effect.formerIDs = formerIDs
+        return effect
+    }
+
+    /// A call that was recorded: counted where there is a budget.
+    package mutating func spend(_ usage: Usage?, turn: Int, inAttempt number: Int?) {
+        guard let number else {
+            untaggedTerms.spent?.add(usage, turn: turn)
+            return
+        }
+        attempts[number - 1].terms.spent?.add(usage, turn: turn)
+    }
+
+    // MARK: Verdicts
+
+    /// The gateway ends the attempt with this number, 0 for a rollout without; `nil` when that has ended by itself, or
+    /// a newer one has taken its place.
+    package mutating func receive(verdict status: CurrentStatus, inAttempt number: Int) -> Effect? {
+        guard number == attempts.count, self.status?.code.isTerminal != true else { return nil }
+        if attempts.isEmpty { untaggedStatus = status } else { attempts[number - 1].status = status }
+        var effect = self.effect(of: nil)
+        effect.isStatus = true
         return effect
     }
 
@@ -101,14 +128,21 @@ extension RolloutState {
 
     /// Announces the rollout, and the attempt when it has a name; `nil` when it contradicts an earlier registration,
     /// or names one attempt too many. Nothing has changed then.
-    package mutating func register(_ newIDs: RolloutIDs, attempt name: AttemptID?, at time: Int64) -> Effect? {
+    ///
+    /// - Parameters:
+    ///   - deadline: in microseconds since 1970. The smaller one holds, and so does the smaller budget.
+    package mutating func register(
+        _ newIDs: RolloutIDs, attempt name: AttemptID?, deadline: Int64? = nil, budget: Budget? = nil, at time: Int64
+    ) -> Effect? {
         if let registeredIDs, registeredIDs != newIDs { return nil }
         var effect: Effect
         if let name {
             guard let index = index(of: name) ?? open(name, at: time) else { return nil }
+            attempts[index].terms.tighten(deadline: deadline, budget: budget)
             effect = self.effect(inAttempt: index)
         } else {
-            effect = attempts.isEmpty ? Effect() : self.effect(inAttempt: attempts.count - 1)
+            terms.tighten(deadline: deadline, budget: budget)
+            effect = self.effect(of: nil)
         }
         registeredIDs = newIDs
         effect.formerIDs = learn(newIDs)
@@ -123,7 +157,11 @@ extension RolloutState {
     /// What a record would be told that belongs to this attempt, or to the rollout if it names none, and changes
     /// nothing.
     package func effect(of name: AttemptID?) -> Effect {
-        guard let name else { return attempts.isEmpty ? Effect() : effect(inAttempt: attempts.count - 1) }
+        guard let name else {
+            return attempts.isEmpty
+                ? Effect(final: untaggedStatus.flatMap { $0.isVerdict ? $0.code : nil })
+                : effect(inAttempt: attempts.count - 1)
+        }
         return index(of: name).map { effect(inAttempt: $0) } ?? Effect(isCurrent: attempts.isEmpty ? nil : false)
     }
 
@@ -138,7 +176,9 @@ extension RolloutState {
 
     private mutating func open(_ name: AttemptID, at time: Int64) -> Int? {
         guard attempts.count < Self.maximumAttempts else { return nil }
-        attempts.append(Attempt(number: attempts.count + 1, name: name.description, openedAt: time))
+        attempts.append(
+            Attempt(
+                number: attempts.count + 1, name: name.description, openedAt: time, terms: untaggedTerms.inherited))
         return attempts.count - 1
     }
 

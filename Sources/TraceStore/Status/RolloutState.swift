@@ -13,6 +13,8 @@ package struct RolloutState: Sendable, Hashable {
     package var attempts: [Attempt] = []
     /// The status of a rollout without attempts.
     package var untaggedStatus: CurrentStatus?
+    /// What holds for a rollout without attempts, and, but for the lease, for each that opens.
+    package var untaggedTerms = RolloutTerms()
 
     package init() {}
 
@@ -24,12 +26,16 @@ package struct RolloutState: Sendable, Hashable {
         package var status: CurrentStatus?
         /// When it was opened, in microseconds since 1970.
         package var openedAt: Int64
+        package var terms: RolloutTerms
 
-        package init(number: Int, name: String, status: CurrentStatus? = nil, openedAt: Int64) {
+        package init(
+            number: Int, name: String, status: CurrentStatus? = nil, openedAt: Int64, terms: RolloutTerms = .init()
+        ) {
             self.number = number
             self.name = name
             self.status = status
             self.openedAt = openedAt
+            self.terms = terms
         }
     }
 
@@ -44,13 +50,18 @@ package struct RolloutState: Sendable, Hashable {
         package var logID: Int64
         /// The line's `extras.timestamp`, in microseconds since 1970.
         package var sentAt: Int64?
+        /// Whether the gateway itself decided it, which nothing undoes.
+        package var isVerdict: Bool
 
-        package init(code: StatusCode, status: [UInt8], extras: [UInt8]?, logID: Int64, sentAt: Int64?) {
+        package init(
+            code: StatusCode, status: [UInt8], extras: [UInt8]?, logID: Int64, sentAt: Int64?, isVerdict: Bool = false
+        ) {
             self.code = code
             self.status = status
             self.extras = extras
             self.logID = logID
             self.sentAt = sentAt
+            self.isVerdict = isVerdict
         }
 
         package var byteCount: Int { status.count + (extras?.count ?? 0) + 64 }
@@ -60,6 +71,14 @@ package struct RolloutState: Sendable, Hashable {
 
     /// The rollout's status: that of its newest attempt.
     package var status: CurrentStatus? { attempts.isEmpty ? untaggedStatus : attempts[attempts.count - 1].status }
+
+    /// What holds for the rollout: for its newest attempt.
+    package var terms: RolloutTerms {
+        get { attempts.isEmpty ? untaggedTerms : attempts[attempts.count - 1].terms }
+        set {
+            if attempts.isEmpty { untaggedTerms = newValue } else { attempts[attempts.count - 1].terms = newValue }
+        }
+    }
 
     /// Roughly the memory it holds.
     package var byteCount: Int {

@@ -228,7 +228,7 @@ package final class TraceWriter: Sendable {
             let records = jobs.map(\.record)
             let start = ContinuousClock.now
             let committed = try store.apply(records)
-            metrics.committed(records, in: ContinuousClock.now - start)
+            metrics.committed(zip(records, committed.outcomes), in: ContinuousClock.now - start)
             publish(committed)
             for (job, outcome) in zip(jobs, committed.outcomes) { complete(job, .success(outcome)) }
         } catch {

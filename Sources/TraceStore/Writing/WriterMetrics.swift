@@ -43,11 +43,11 @@ struct WriterMetrics: Sendable {
     /// A record found no room, or a store that takes none.
     func refused() { refusals.increment() }
 
-    func committed(_ records: some Collection<StoreRecord>, in duration: Duration) {
+    func committed(_ records: Zip2Sequence<[StoreRecord], [RecordOutcome]>, in duration: Duration) {
         commits.increment()
         commitTime.recordNanoseconds(Int64(duration / .nanoseconds(1)))
-        batch.record(records.count)
-        for record in records {
+        batch.record(records.underestimatedCount)
+        for (record, outcome) in records {
             switch record {
             case .call(let call): count(call)
             case .log(let log):
@@ -56,9 +56,18 @@ struct WriterMetrics: Sendable {
                 Counter(
                     label: "rollcall_statuses_total", dimensions: [("code", "\(code.rawValue)")], factory: factory
                 ).increment()
-            case .amendment, .registration, .deletion: break
+            case .verdict(let verdict): count(verdict, outcome)
+            case .amendment, .registration, .score, .deletion: break
             }
         }
+    }
+
+    private func count(_ verdict: Verdict, _ outcome: RecordOutcome) {
+        // Another one's status may have come first.
+        guard case .stored(let receipt) = outcome, !receipt.duplicate else { return }
+        Counter(
+            label: "rollcall_verdicts_total", dimensions: [("reason", verdict.reason.rawValue)], factory: factory
+        ).increment()
     }
 
     func failed() { failedCommits.increment() }

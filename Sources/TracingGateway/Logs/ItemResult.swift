@@ -14,6 +14,7 @@ enum ItemResult {
         switch result {
         case .success(.stored(let receipt)): self = .accepted(receipt)
         case .success(.conflict(let sentence)): self = .refused(code: 409, sentence: sentence)
+        case .success(.unknown(let sentence)): self = .refused(code: 404, sentence: sentence)
         case .failure(let error):
             self = .refused(code: error.reason == .refused ? 400 : 503, sentence: error.description)
         }

@@ -12,6 +12,7 @@ struct LogBody {
 
     static let maximumTags = 1000
     static let maximumClientIDBytes = 256
+    static let maximumLeaseSeconds = 86_400.0
 
     func record(_ reader: JSONReader) throws(JSONDecodingError) -> LogRecord {
         _ = try reader.object()
@@ -20,13 +21,21 @@ struct LogBody {
         _ = try status?.object()
         let extras = reader["extras"].present
         _ = try extras?.object()
-        return LogRecord(
+        var record = LogRecord(
             account: account, program: try reader["program"].present?.string() ?? LogLine.defaultProgram,
             message: try reader["message"].present?.string() ?? "",
             severity: extras?["level"].value?.string ?? "INFO", tags: tags, status: status?.value?.serialized(),
             code: status?["code"].value?.int.flatMap { StatusCode(rawValue: $0) }, extras: extras?.value?.serialized(),
             sentAt: extras?["timestamp"].value?.string.flatMap { Timestamp($0) }?.microseconds,
             attempt: try attempt(extras))
+        if let own = extras?["rollcall"], own.value?.object != nil {
+            let lease = try own["lease_seconds"].present?.microseconds(upTo: Self.maximumLeaseSeconds)
+            if record.code == .running {
+                record.lease = lease
+                record.isRenewal = lease != nil && own["renewal"].value == true
+            }
+        }
+        return record
     }
 
     private func tags(_ reader: JSONReader) throws(JSONDecodingError) -> [String] {
@@ -59,5 +68,15 @@ struct LogBody {
             record.clientID = text
         }
         return record
+    }
+}
+
+extension JSONReader {
+    /// A duration that is written in seconds.
+    func microseconds(upTo maximum: Double) throws(JSONDecodingError) -> Int64 {
+        guard let seconds = value?.double, seconds >= 0.001, seconds <= maximum else {
+            throw error(expected: "a number of seconds from 0.001 to \(Int(maximum))")
+        }
+        return Int64(seconds * 1_000_000)
     }
 }

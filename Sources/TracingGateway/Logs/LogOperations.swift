@@ -39,8 +39,12 @@ extension Schema {
         ]).described("Kept as it comes; `level` is the line's severity."),
     ]
 
-    private static let ownExtras = Schema.members(["attempt": .any(of: [.attemptID, .null])])
-        .described("What Rollcall's own senders add.")
+    private static let ownExtras = Schema.members([
+        "attempt": .any(of: [.attemptID, .null]),
+        "lease_seconds": .seconds(upTo: LogBody.maximumLeaseSeconds).orNull.described(
+            "In a line with RUNNING: another line or call of the attempt will come within that time."),
+        "renewal": .preferably(.boolean.described("Whether the line is nothing else; it is not stored then.")),
+    ]).described("What Rollcall's own senders add.")
 
     private static let lineTags = Schema.array(of: .string(), minimum: 1, maximum: LogBody.maximumTags)
         .described("`name:value` each, such as `rollout_id:x`.")
@@ -53,7 +57,8 @@ extension Schema {
 
     fileprivate static let batchedLogLine = Schema.any(of: [logLine]).described(
         "A line; with an `id` of its sender's, a string of 1 to \(LogBody.maximumClientIDBytes) bytes, it may be repeated "
-            + "without being stored twice. What is none is refused in its place of the answer, and the others are kept.")
+            + "without being stored twice. What is none is refused in its place of the answer, and the others are kept."
+    )
 
     fileprivate static let logEntry = Schema.object([
         "timestamp": .timestamp, "message": .string(), "severity": .string(), "tags": .array(of: .string()),

@@ -40,7 +40,7 @@ struct LogRoutes {
         } catch {
             throw Problem.body(error)
         }
-        guard let result = try await ledger.commit([.log(record)]).first else {
+        guard let result = try await ledger.take([.log(record)]).first else {
             throw Problem.unavailable("the store answered nothing")
         }
         switch ItemResult(result) {

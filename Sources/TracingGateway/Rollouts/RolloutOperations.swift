@@ -13,6 +13,14 @@ extension APIOperation {
             answers: [APIAnswer(200, "What became of each; `id` is the rollout's.", .batchAnswer)])
     }
 
+    static func postScores(_ limits: RouteLimits) -> APIOperation {
+        gateway(
+            "postScores", tag: "Rollouts", "Takes what scorers made of rollouts",
+            details: "The latest of each scorer counts, for each attempt.",
+            body: .array(of: .preferably(.score(limits)), maximum: limits.batchItems),
+            answers: [APIAnswer(200, "What became of each; `id` is the rollout's.", .batchAnswer)])
+    }
+
     static let deleteRollouts = gateway(
         "deleteRollouts", tag: "Rollouts", "Deletes rollouts by their ids or by age",
         details: "At least one parameter has to be given; what is deleted is named by all of them.",
@@ -39,14 +47,48 @@ extension APIOperation {
 
 extension Schema {
     fileprivate static func registration(_ limits: RouteLimits) -> Schema {
-        .object(["metadata": .rolloutMetadata], optional: ["attempt": .any(of: [.attemptID, .null])])
-            .described("The ids have at most \(limits.idBytes) bytes each.").named("Registration")
+        .object(
+            ["metadata": .rolloutMetadata],
+            optional: [
+                "attempt": .any(of: [.attemptID, .null]).described("Without it, what is said holds for every attempt."),
+                "deadline_seconds": .seconds(upTo: RegistrationBody.maximumDeadlineSeconds).orNull
+                    .described("After so long the gateway ends the rollout with DEADLINE_EXCEEDED."),
+                "budget": budget.orNull.described(
+                    "When a call comes for which it has no room, the gateway ends the rollout with RESOURCE_EXHAUSTED."),
+            ]
+        ).described("The ids have at most \(limits.idBytes) bytes each.").named("Registration")
+    }
+
+    private static let budget = Schema.object(
+        [:],
+        optional: [
+            "calls": .integer(minimum: 1).orNull, "turns": .integer(minimum: 1).orNull,
+            "prompt_tokens": .integer(minimum: 1).orNull, "completion_tokens": .integer(minimum: 1).orNull,
+        ])
+
+    fileprivate static func score(_ limits: RouteLimits) -> Schema {
+        .object(
+            [
+                "rollout_id": .rolloutID, "scorer": .string(minimum: 1),
+                "evaluation_result": .object(["score": .number()]).described("Kept as it comes."),
+            ],
+            optional: [
+                "attempt": .any(of: [.attemptID, .null]).described("Without it the newest's.")
+            ]
+        ).described(
+            "The rollout's id has at most \(limits.idBytes) bytes, the scorer's name \(ScoreRoutes.maximumScorerBytes)."
+        ).named("Score")
     }
 
     private static let rolloutStatus: KeyValuePairs<String, Schema> = [
         "number": .integer(minimum: 1), "attempt": .string(), "current": .boolean,
-        "status": .any(of: [.status, .null]), "extras": .object([:]).orNull, "opened_at": .timestamp,
+        "status": .any(of: [.status, .null]), "extras": .object([:]).orNull, "terms": terms, "opened_at": .timestamp,
     ]
+
+    private static let terms = Schema.object(
+        ["deadline": .any(of: [.timestamp, .null]), "lease_seconds": .number().orNull],
+        optional: ["budget": .object([:]), "spent": .object([:])]
+    ).orNull.described("What the gateway watches over, and what has been used; null when there is nothing.")
 
     fileprivate static let rollout = Schema.object([
         "rollout_id": .string(),
@@ -60,6 +102,12 @@ extension Schema {
             "started": .integer(minimum: 0), "recorded": .integer(minimum: 0), "failed": .integer(minimum: 0),
             "cut": .integer(minimum: 0), "unrecorded": .integer(minimum: 0),
         ]),
+        "terms": terms,
+        "scores": .array(
+            of: .object([
+                "attempt": .string().orNull, "scorer": .string(), "evaluation_result": .object([:]),
+                "stored_at": .timestamp,
+            ])),
         "logs": .integer(minimum: 0), "tokens": .usage, "first_seen": .timestamp, "last_seen": .timestamp,
     ]).named("Rollout")
 }

@@ -25,20 +25,10 @@ struct RolloutRoutes {
     @Sendable private func register(_ request: Request, _ context: GatewayContext) async throws -> Response {
         let items = try await request.batch(upTo: limits)
         return try await ledger.answer(items) { item throws(JSONDecodingError) in
-            .registration(try registration(item, context.account))
+            .registration(try RegistrationBody(account: context.account, limits: limits).registration(item))
         } id: {
             $0["metadata"]["rollout_id"].value?.string.map { .string($0) } ?? .null
         }
-    }
-
-    private func registration(_ item: JSONReader, _ account: Account) throws(JSONDecodingError) -> Registration {
-        _ = try item.object()
-        var metadata: RolloutMetadata = try item["metadata"].decode()
-        for (name, id) in metadata.ids where id.utf8.count > limits.idBytes {
-            throw item["metadata"][name].error(expected: "at most \(limits.idBytes) bytes")
-        }
-        if let attempt = item["attempt"].present { metadata.attempt = try attempt.decode() }
-        return Registration(account: account, metadata: metadata)
     }
 
     // MARK: Deletion
@@ -113,6 +103,8 @@ struct RolloutRoutes {
                 "failed": .number(JSONNumber(page.failedCalls)), "cut": .number(JSONNumber(page.cutCalls)),
                 "unrecorded": .number(JSONNumber(page.unrecordedCalls)),
             ])
+        writer.member("terms", page.state.terms.json)
+        writer.member("scores", objects: page.scores.map(score))
         writer.member("logs", .number(JSONNumber(page.logs)))
         writer.member("tokens", page.usage.json)
         writer.member("first_seen", .string(Timestamp(microseconds: page.firstSeen).description))
@@ -127,7 +119,39 @@ struct RolloutRoutes {
         writer.member("current", .bool(attempt.number == state.newestAttempt?.number))
         writer.member("status", raw: attempt.status?.wire)
         writer.member("extras", raw: attempt.status?.extras)
+        writer.member("terms", attempt.terms.json)
         writer.member("opened_at", .string(Timestamp(microseconds: attempt.openedAt).description))
         return writer.finish()
+    }
+
+    private static func score(_ score: StoredScore) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.member("attempt", .optional(score.attempt))
+        writer.member("scorer", .string(score.scorer))
+        writer.member("evaluation_result", raw: score.result)
+        writer.member("stored_at", .string(Timestamp(microseconds: score.storedAt).description))
+        return writer.finish()
+    }
+}
+
+extension RolloutTerms {
+    /// What holds for an attempt, and what it has used; `null` when nothing does.
+    fileprivate var json: JSONValue {
+        guard areWatched else { return .null }
+        var object: JSONObject = [
+            "deadline": .optional(deadline.map { Timestamp(microseconds: $0).description }),
+            "lease_seconds": lease.map { .number(Double($0) / 1e6) } ?? .null,
+        ]
+        if let budget {
+            object.append("budget", .object(Self.members { budget[$0] }))
+            object.append("spent", .object(Self.members { spent?[$0] }))
+        }
+        return .object(object)
+    }
+
+    private static func members(_ value: (Budget.Limit) -> Int?) -> JSONObject {
+        var object: JSONObject = [:]
+        for limit in Budget.Limit.allCases { object.append(limit.rawValue, .optional(value(limit))) }
+        return object
     }
 }

@@ -38,7 +38,7 @@ extension TraceLedger {
                 faults.append(error)
             }
         }
-        var committed = try await commit(records).makeIterator()
+        var committed = try await take(records).makeIterator()
         let results = zip(items, faults).map { item, fault in
             if let fault { return ItemResult.refused(code: 400, sentence: fault.description).json(id: id(item)) }
             let result = committed.next() ?? .failure(StoreError(.unavailable, "the store did not answer"))

@@ -17,6 +17,7 @@ struct MetricsRoutes {
     private let ready: Meter
     private let callsInFlight: Meter
     private let openConnections: Meter
+    private let watchedRollouts: Meter
     private let pendingRecords: Meter
     private let pendingBytes: Meter
     private let databaseBytes: Meter
@@ -34,6 +35,8 @@ struct MetricsRoutes {
         "rollcall_tokens_total": "Tokens of recorded calls as the upstream counts them.",
         "rollcall_log_lines_total": "Log lines that were stored.",
         "rollcall_statuses_total": "Lines with a status that were stored, by its code.",
+        "rollcall_verdicts_total": "Rollouts that the gateway itself ended, by the reason.",
+        "rollcall_watched_rollouts": "Running rollouts with a deadline, a lease or a budget.",
         "rollcall_records_refused_total": "Records that found no room, or a store that took none.",
         "rollcall_records_pending": "Records that are reserved, waiting or being committed.",
         "rollcall_records_pending_bytes": "Their bytes.",
@@ -58,6 +61,7 @@ struct MetricsRoutes {
         ready = meter("rollcall_ready")
         callsInFlight = meter("rollcall_calls_in_flight")
         openConnections = meter("rollcall_connections")
+        watchedRollouts = meter("rollcall_watched_rollouts")
         pendingRecords = meter("rollcall_records_pending")
         pendingBytes = meter("rollcall_records_pending_bytes")
         databaseBytes = meter("rollcall_store_bytes", [("file", "database")])
@@ -80,6 +84,7 @@ struct MetricsRoutes {
         ready.set(ledger.health.isHealthy ? 1 : 0)
         callsInFlight.set(proxy.callsInFlight)
         openConnections.set(connections.count)
+        watchedRollouts.set(ledger.watchedRollouts)
         pendingRecords.set(held.records)
         pendingBytes.set(held.bytes)
         databaseBytes.set(sizes.database)

@@ -53,6 +53,12 @@ package struct Gateway: Service {
             await ledger.finish()
             throw GatewayStartError.needsKeys(configuration.host)
         }
+        do {
+            try await ledger.resumeWatch()
+        } catch {
+            await ledger.finish()
+            throw error
+        }
         let proxy = ModelProxy(
             configuration.proxy, ledger: ledger, group: group, logger: logger, metrics: metrics)
         let registry = ConnectionRegistry(limit: configuration.connections.connections)
@@ -77,6 +83,8 @@ package struct Gateway: Service {
         await whenReady(Address(url: url, port: sockets.port, sockets: sockets.addresses))
         await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask { await sockets.serve(logger: logger) }
+            let timekeeper = Timekeeper(ledger: ledger, group: group)
+            tasks.addTask { await timekeeper.run() }
             if let duration = configuration.retention {
                 let retention = Retention(duration: duration, ledger: ledger, logger: logger)
                 tasks.addTask { await retention.run() }
@@ -105,6 +113,7 @@ package struct Gateway: Service {
         TraceRoutes(ledger: ledger, limits: configuration.routes).add(to: &table)
         EventRoutes(ledger: ledger, limits: configuration.routes, logger: logger).add(to: &table)
         RolloutRoutes(ledger: ledger, limits: configuration.routes).add(to: &table)
+        ScoreRoutes(ledger: ledger, limits: configuration.routes).add(to: &table)
         HealthRoutes(ledger: ledger).add(to: &table)
         MetricsRoutes(metrics, ledger: ledger, proxy: proxy, connections: connections).add(to: &table)
         DescriptionRoutes(keys: configuration.proxy.keys).add(to: &table)

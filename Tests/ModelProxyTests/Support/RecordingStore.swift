@@ -52,6 +52,10 @@ final class RecordingStore: TraceStore {
     func state(of rollout: RolloutKey) async throws -> RolloutState? { nil }
     var sizes: StoreSizes { StoreSizes(database: 0, log: 0) }
 
+    func watchedRollouts(after cursor: Int64?, limit: Int) async throws -> RolloutStates {
+        RolloutStates(states: [], next: nil)
+    }
+
     func rollouts(silentSince time: Int64, after cursor: Int64?, limit: Int) async throws -> SilentRollouts {
         SilentRollouts(rollouts: [], next: nil)
     }

@@ -8,9 +8,10 @@ import Musl
 import Glibc
 #endif
 
-enum WallClock {
+/// The time of day.
+package enum WallClock {
     /// Microseconds since 1970.
-    static func now() -> Int64 {
+    package static func now() -> Int64 {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000

@@ -1,6 +1,5 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
-public import EvalProtocol
 import WireJSON
 
 /// Why a rollout failed: the stable reasons in the `ErrorInfo` of error statuses, each with its code and with
@@ -29,6 +28,12 @@ public enum FailureReason: String, Sendable, Hashable, CaseIterable {
     case superseded = "SUPERSEDED"
     case endedByGateway = "ENDED_BY_GATEWAY"
     case environmentStopped = "ENVIRONMENT_STOPPED"
+    case deadlinePassed = "DEADLINE_PASSED"
+    case leaseExpired = "LEASE_EXPIRED"
+    case budgetCalls = "BUDGET_CALLS"
+    case budgetTurns = "BUDGET_TURNS"
+    case budgetPromptTokens = "BUDGET_PROMPT_TOKENS"
+    case budgetCompletionTokens = "BUDGET_COMPLETION_TOKENS"
 
     /// Whose doing a failure is: what decides whether a score of zero or no score is right.
     public enum Blame: String, Sendable, Hashable {
@@ -46,9 +51,11 @@ public enum FailureReason: String, Sendable, Hashable, CaseIterable {
         case .modelKeyRefused: .unauthenticated
         case .modelAccessDenied: .permissionDenied
         case .modelNotFound: .notFound
-        case .modelTimeout, .timeout: .deadlineExceeded
-        case .modelRateLimited: .resourceExhausted
-        case .modelUnavailable, .modelStreamBroken, .connectionFailed, .environmentStopped: .unavailable
+        case .modelTimeout, .timeout, .deadlinePassed: .deadlineExceeded
+        case .modelRateLimited, .budgetCalls, .budgetTurns, .budgetPromptTokens, .budgetCompletionTokens:
+            .resourceExhausted
+        case .modelUnavailable, .modelStreamBroken, .connectionFailed, .environmentStopped, .leaseExpired:
+            .unavailable
         case .cancelled, .superseded, .endedByGateway: .cancelled
         case .modelNotConfigured, .modelAnswerUnreadable, .modelAnswerTooLarge, .modelCallFailed, .answerNotAsAsked,
             .toolInvalid, .agentError, .agentStatusNotTerminal, .agentReported:
@@ -58,13 +65,13 @@ public enum FailureReason: String, Sendable, Hashable, CaseIterable {
 
     public var blame: Blame {
         switch self {
-        case .answerNotAsAsked: .policy
+        case .answerNotAsAsked, .budgetCalls, .budgetTurns, .budgetPromptTokens, .budgetCompletionTokens: .policy
         case .modelRequestRejected, .modelAnswerTooLarge, .modelCallFailed, .timeout, .agentError, .agentReported,
-            .cancelled, .endedByGateway:
+            .cancelled, .endedByGateway, .deadlinePassed:
             .unknown
         case .modelNotConfigured, .modelKeyRefused, .modelAccessDenied, .modelNotFound, .modelTimeout,
             .modelRateLimited, .modelUnavailable, .modelStreamBroken, .modelAnswerUnreadable, .connectionFailed,
-            .toolInvalid, .agentStatusNotTerminal, .superseded, .environmentStopped:
+            .toolInvalid, .agentStatusNotTerminal, .superseded, .environmentStopped, .leaseExpired:
             .infrastructure
         }
     }
@@ -81,7 +88,7 @@ public enum FailureReason: String, Sendable, Hashable, CaseIterable {
         Status(code: code ?? self.code, message: message, details: [errorInfo(metadata).json])
     }
 
-    func errorInfo(_ metadata: [(name: String, value: String)] = []) -> ErrorInfo {
+    package func errorInfo(_ metadata: [(name: String, value: String)] = []) -> ErrorInfo {
         var object: JSONObject = ["blame": .string(blame.rawValue)]
         for member in metadata { object.append(member.name, .string(member.value)) }
         return ErrorInfo(reason: rawValue, metadata: object)

@@ -1,0 +1,225 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import TestSupport
+import Testing
+import WireJSON
+
+@Suite("TracingGateway: the gateway ends what its environment cannot") struct WatchTests {
+    private func item(_ rollout: String, attempt: String? = nil, _ more: JSONObject) -> JSONValue {
+        var item: JSONObject = [
+            "metadata": [
+                "invocation_id": "i", "experiment_id": "e1", "rollout_id": .string(rollout), "run_id": "u",
+                "row_id": "w",
+            ]
+        ]
+        if let attempt { item.append("attempt", .string(attempt)) }
+        for member in more.members { item.append(member.key.text, member.value) }
+        return .object(item)
+    }
+
+    /// RUNNING with a lease.
+    private func running(
+        _ rollout: String, lease: Double, renewal: Bool = false, attempt: String? = nil
+    ) -> JSONValue {
+        var own: JSONObject = ["lease_seconds": .number(lease)]
+        if renewal { own.append("renewal", true) }
+        if let attempt { own.append("attempt", .string(attempt)) }
+        return [
+            "program": "eval_protocol", "message": "running", "tags": [.string("rollout_id:\(rollout)")],
+            "status": ["code": 101, "message": "", "details": []], "extras": ["rollcall": .object(own)],
+        ]
+    }
+
+    private func reason(_ status: JSONValue) -> String? { status["status"]?["details"]?[0]?["reason"]?.string }
+
+    @Test("a passed deadline wakes who waits, at once, with DEADLINE_EXCEEDED") func deadline() async throws {
+        try await GatewayFixture.with { gateway in
+            let answer = try await gateway.post("/v1/rollouts", [item("r", ["deadline_seconds": 0.5])])
+            #expect(answer.json["results"]?[0]?["ok"]?.bool == true, "\(answer.text)")
+            let status = try await gateway.status("r", "&wait_seconds=20")
+            #expect(status["status"]?["code"]?.int == 4)
+            #expect(reason(status) == "DEADLINE_PASSED")
+            #expect(status["status"]?["details"]?[0]?["metadata"]?["blame"]?.string == "unknown")
+            // A line of the gateway's own, and final though there is no attempt.
+            let lines = try await gateway.get("/logs?tags=rollout_id:r").json["entries"]?.array ?? []
+            #expect(lines.map { $0["program"]?.string } == ["eval_protocol"])
+            #expect(lines[0]["tags"] == ["rollout_id:r", "experiment_id:e1", "run_id:u"])
+            #expect(try await gateway.log("r", code: 100)["final"]?.int == 4)
+            #expect(try await gateway.status("r")["status"]?["code"]?.int == 4)
+        }
+    }
+
+    @Test("a lease that is not renewed ends the rollout with UNAVAILABLE, for events too") func lease() async throws {
+        try await GatewayFixture.with { gateway in
+            let answer = try await gateway.post("/logs", running("r", lease: 0.5, attempt: "a"))
+            #expect(answer.json == ["attempt": 1, "current": true, "final": nil])
+            let status = try await gateway.status("r", "&wait_seconds=20")
+            #expect(status["status"]?["code"]?.int == 14)
+            #expect(reason(status) == "LEASE_EXPIRED")
+            #expect(status["status"]?["message"]?.string?.contains("0.5 s") == true)
+            let late = try await gateway.log("r", code: 100, attempt: "a")
+            #expect(late == ["attempt": 1, "current": true, "final": 14])
+            // The superseded line is kept and shown when asked for.
+            let all = try await gateway.get("/logs?tags=rollout_id:r&attempt=all").json["entries"]?.array ?? []
+            #expect(all.contains { $0["superseded"]?.bool == true })
+        }
+    }
+
+    @Test("renewals, lines and calls keep a lease, and a renewal is no line") func renewals() async throws {
+        try await GatewayFixture.with { gateway in
+            for rollout in ["renewed", "lines", "calls"] {
+                _ = try await gateway.post("/logs", running(rollout, lease: 1.5, attempt: "a"))
+            }
+            for _ in 0..<8 {
+                let renewal = running("renewed", lease: 1.5, renewal: true, attempt: "a")
+                let answer = try await gateway.post("/logs", renewal)
+                #expect(answer.json == ["attempt": 1, "current": true, "final": nil])
+                let batch = try await gateway.post("/v1/logs/batch", [renewal])
+                #expect(batch.json["results"]?[0]?["ok"]?.bool == true)
+                try await gateway.log("lines", attempt: "a")
+                try await gateway.record("calls", attempt: "a")
+                try await Task.sleep(for: .milliseconds(300))
+            }
+            for rollout in ["renewed", "lines"] {
+                #expect(try await gateway.status(rollout)["status"]?["code"]?.int == 101, "\(rollout)")
+            }
+            let lines = try await gateway.get("/logs?tags=rollout_id:renewed").json["entries"]?.array
+            #expect(lines?.count == 1)
+        }
+    }
+
+    @Test("a renewal of a lease that the gateway does not know is a RUNNING line") func unknownRenewal() async throws {
+        try await GatewayFixture.with { gateway in
+            let answer = try await gateway.post("/logs", running("r", lease: 60, renewal: true, attempt: "a"))
+            #expect(answer.json == ["attempt": 1, "current": true, "final": nil])
+            #expect(try await gateway.status("r")["status"]?["code"]?.int == 101)
+            try await gateway.log("r", code: 100, attempt: "a")
+            let late = try await gateway.post("/logs", running("r", lease: 60, renewal: true, attempt: "a"))
+            #expect(late.json == ["attempt": 1, "current": true, "final": 100])
+            #expect(try await gateway.get("/logs?tags=rollout_id:r").json["entries"]?.array?.count == 2)
+        }
+    }
+
+    @Test("a used-up budget ends the rollout, and its calls get a typed 429 that is not worth repeating")
+    func budget() async throws {
+        let upstream = try await ScriptedHTTPServer.start { _ in
+            .json(GatewayFixture.completion("hello"))
+        }
+        try await GatewayFixture.with(upstream: upstream.url + "/v1") { gateway in
+            _ = try await gateway.post("/v1/rollouts", [item("r", attempt: "a", ["budget": ["calls": 2]])])
+            let path =
+                "/attempt/a/rollout_id/r/invocation_id/i/experiment_id/e1/run_id/u/row_id/w/v1/chat/completions"
+            let body: JSONValue = ["model": "m", "messages": [["role": "user", "content": "hi"]]]
+            for _ in 0..<2 { #expect(try await gateway.post(path, body).status == 200) }
+            let waiting = Task { try await gateway.status("r", "&wait_seconds=20") }
+            for _ in 0..<2 {
+                let refused = try await gateway.post(path, body)
+                #expect(refused.status == 429)
+                #expect(refused.header("x-should-retry") == "false")
+                #expect(refused.json["error"]?["code"]?.string == "budget_exhausted")
+                #expect(refused.json["error"]?["param"]?.string == "budget.calls")
+                #expect(refused.json["error"]?["type"]?.string == "insufficient_quota")
+            }
+            let status = try await waiting.value
+            #expect(status["status"]?["code"]?.int == 8)
+            #expect(reason(status) == "BUDGET_CALLS")
+            #expect(status["status"]?["details"]?[0]?["metadata"]?["blame"]?.string == "policy")
+            let page = try await gateway.get("/v1/rollouts/r").json
+            #expect(page["attempts"]?[0]?["terms"]?["budget"]?["calls"]?.int == 2)
+            #expect(page["attempts"]?[0]?["terms"]?["spent"]?["calls"]?.int == 2)
+            #expect(page["calls"]?["started"]?.int == 2)
+            #expect(upstream.requests.count == 2)
+        }
+        await upstream.stop()
+    }
+
+    @Test(
+        "what cannot be registered is named",
+        arguments: [
+            (#"{"deadline_seconds": 0}"#, "deadline_seconds"), (#"{"deadline_seconds": "5"}"#, "deadline_seconds"),
+            (#"{"deadline_seconds": 1e9}"#, "2592000"), (#"{"budget": 5}"#, "budget"),
+            (#"{"budget": {"calls": 0}}"#, "budget.calls"), (#"{"budget": {"calls": 1.5}}"#, "budget.calls"),
+            (#"{"budget": {"cals": 5}}"#, "budget.cals"),
+        ])
+    func refusals(members: String, word: String) async throws {
+        try await GatewayFixture.with { gateway in
+            let more = try JSONValue(parsing: Array(members.utf8)).object ?? [:]
+            let result = try await gateway.post("/v1/rollouts", [item("r", more)]).json["results"]?[0]
+            #expect(result?["code"]?.int == 400)
+            #expect(result?["error"]?.string?.contains(word) == true, "\(String(describing: result))")
+        }
+    }
+
+    @Test("a lease that is no number of seconds is named") func wrongLease() async throws {
+        try await GatewayFixture.with { gateway in
+            let answer = try await gateway.post("/logs", running("r", lease: -1))
+            #expect(answer.status == 400)
+            #expect(answer.text.contains("extras.rollcall.lease_seconds"))
+        }
+    }
+
+    @Test("scores are taken in batches and shown on the rollout's page") func scores() async throws {
+        try await GatewayFixture.with { gateway in
+            try await gateway.log("r", code: 100, attempt: "a")
+            func score(_ more: JSONObject) -> JSONValue {
+                var score: JSONObject = ["rollout_id": "r", "scorer": "exact"]
+                for member in more.members { score.append(member.key.text, member.value) }
+                return .object(score)
+            }
+            let result: JSONValue = ["score": 0.5, "reason": "half", "metrics": [:]]
+            let scores: JSONValue = [
+                score(["evaluation_result": result]), score(["evaluation_result": result, "attempt": "a"]),
+                score(["evaluation_result": result, "attempt": "b"]), score(["evaluation_result": ["score": "high"]]),
+                ["rollout_id": "nobody", "scorer": "exact", "evaluation_result": result],
+                ["rollout_id": "r", "evaluation_result": result],
+            ]
+            let results = try await gateway.post("/v1/scores", scores).json["results"]?.array ?? []
+            #expect(results.map { $0["ok"]?.bool } == [true, true, false, false, false, false])
+            #expect(results[1]["duplicate"]?.bool == true)
+            #expect(results.compactMap { $0["code"]?.int } == [404, 400, 404, 400])
+            #expect(results[3]["error"]?.string?.contains("[3].evaluation_result.score") == true)
+            #expect(results[5]["error"]?.string?.contains("[5].scorer") == true)
+            let page = try await gateway.get("/v1/rollouts/r").json
+            #expect(page["scores"]?.array?.count == 1)
+            #expect(page["scores"]?[0]?["evaluation_result"] == result)
+            #expect(page["scores"]?[0]?["attempt"]?.string == "a")
+        }
+    }
+
+    @Test("leases, deadlines and budgets hold across a SIGKILL of the gateway") func restart() async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "rollcall-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let upstream = try await ScriptedHTTPServer.start { _ in .json(GatewayFixture.completion("hello")) }
+        let arguments = [
+            "--port", "0", "--store", "sqlite:\(folder.path)/traces.sqlite", "--upstream", upstream.url + "/v1",
+        ]
+        let path = "/rollout_id/spent/invocation_id/i/experiment_id/e1/run_id/u/row_id/w/v1/chat/completions"
+        let body = #"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#
+        let first = try RollcallProcess("gateway", arguments)
+        _ = try await first.ready()
+        let items: JSONValue = [item("spent", ["budget": ["calls": 1]]), item("dead", ["deadline_seconds": 0.4])]
+        _ = try await first.request("POST", "/v1/rollouts", body: items.description)
+        #expect(try await first.request("POST", path, body: body).status == 200)
+        #expect(try await first.request("POST", "/logs", body: running("leased", lease: 1).description).status == 200)
+        first.signal(SIGKILL)
+        _ = try await first.exitCode()
+        let second = try RollcallProcess("gateway", arguments)
+        _ = try await second.ready()
+        #expect(try await second.request("POST", path, body: body).status == 429)
+        for (rollout, code) in [("spent", 8), ("leased", 14), ("dead", 4)] {
+            let status = try await second.request("GET", "/v1/status?rollout_id=\(rollout)&wait_seconds=30")
+            #expect(status.json["status"]?["code"]?.int == code, "\(rollout): \(status.text)")
+        }
+        second.signal(SIGKILL)
+        _ = try await second.exitCode()
+        // What a budget has ended stays closed.
+        let third = try RollcallProcess("gateway", arguments)
+        _ = try await third.ready()
+        #expect(try await third.request("POST", path, body: body).status == 429)
+        third.signal(SIGTERM)
+        #expect(try await third.exitCode() == 0)
+        await upstream.stop()
+    }
+}
