@@ -63,6 +63,7 @@ package enum ModelOperations {
             own(400, "WrongCall", "The body is no JSON object, or something in the path cannot be used."),
             own(401, "WrongCallKey", "The gateway has keys, and this is none of them."),
             own(403, "WrongUpstream", "The gateway does not call the upstream that the path names."),
+            own(429, "BudgetExhausted", "The rollout's budget is used up, and the gateway has ended it."),
             own(
                 502, "UpstreamFailed", "The upstream cannot be reached, broke off, or answers what cannot be recorded."),
             own(503, "NotRecorded", "The call could not be recorded, there is no upstream, or too many calls wait."),

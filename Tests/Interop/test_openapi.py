@@ -16,13 +16,21 @@ import pytest
 from conftest import KEYS
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from processes import HERE, clean_environment
+from processes import HERE, SwiftEnvironment, clean_environment
 
 SEED = os.environ.get("ROLLCALL_TEST_SEED") or str(random.randrange(1 << 32))
 SOAK = os.environ.get("ROLLCALL_SOAK") == "1"
 
 
-@pytest.fixture(params=["gateway", "keyed_gateway", "hello"])
+@pytest.fixture(scope="module")
+def environment(gateway):
+    """An environment whose logs go to the test's gateway, wherever a request says that its model is."""
+    environment = SwiftEnvironment("HelloEnvironment", FW_TRACING_GATEWAY_BASE_URL=gateway.url)
+    yield environment
+    environment.stop()
+
+
+@pytest.fixture(params=["gateway", "keyed_gateway", "environment"])
 def server(request):
     return request.getfixturevalue(request.param)
 
@@ -33,10 +41,10 @@ def test_it_is_valid(server):
         OpenAPIV31SpecValidator(json.load(answer)).validate()
 
 
-@pytest.mark.parametrize("name", ["gateway", "keyed_gateway", "hello"])
+@pytest.mark.parametrize("name", ["gateway", "keyed_gateway", "environment"])
 def test_it_is_true(name, request, gateway, model, tmp_path):
     server = request.getfixturevalue(name)
-    examples = (200, 2000) if name == "hello" else (6, 200)
+    examples = (100, 2000) if name == "environment" else (6, 200)
     command = [
         Path(sys.executable).parent / "schemathesis", "run", f"{server.url}/openapi.json", "--checks", "all",
         "--seed", SEED, "--max-examples", str(examples[SOAK]), "--continue-on-failure", "--no-color",

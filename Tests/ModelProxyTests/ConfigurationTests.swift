@@ -55,6 +55,21 @@ struct ConfigurationTests {
         }
     }
 
+    @Test(
+        "a model's name may have a separator in it, but none that leads to another place",
+        arguments: [
+            ("/models/org%2Fname", true), ("/models/a%5Cb", true), ("/models/.hidden", true), ("/models/..", false),
+            ("/models/%2E%2e", false), ("/models/a%2F..%2f..%2Fadmin", false), ("/models/a%5C..%5Cb", false),
+        ])
+    func names(suffix: String, passes: Bool) throws {
+        let result = try UpstreamRules(upstream: "http://localhost:8000/v1").resolve(baseURL: nil, suffix: suffix)
+        if passes {
+            #expect(try result.get().url == "http://localhost:8000/v1" + suffix)
+        } else {
+            #expect(throws: GatewayProblem.self) { try result.get() }
+        }
+    }
+
     struct Rule: Sendable {
         var allowed: String
         var url: String

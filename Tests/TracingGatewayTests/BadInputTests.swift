@@ -118,6 +118,8 @@ import WireJSON
             Case("GET", route + "?tags=x&limit=ten", 422, "limit"),
             Case("GET", route + "?tags=x&sample_size=-3", 422, "sample_size"),
             Case("GET", route + "?tags=x&hours_back=x", 422, "hours_back"),
+            Case("GET", route + "?tags=x&hours_back=0x10", 422, "hours_back"),
+            Case("GET", route + "?tags=x&to_timestamp=2026-01-31T12:00:00%2B02:", 422, "to_timestamp"),
             Case("GET", route + "?tags=x&from_timestamp=yesterday", 422, "from_timestamp"),
             Case("GET", route + "?tags=x&to_timestamp=2026-99-99", 422, "to_timestamp"),
             Case("GET", route + "?tags=x&include_payloads=yes", 422, "include_payloads"),

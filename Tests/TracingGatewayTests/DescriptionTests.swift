@@ -31,6 +31,7 @@ import WireJSON
         "/v1/traces/pointwise": ["GET"], "/project_id/{project}/traces": ["GET"],
         "/project_id/{project}/traces/pointwise": ["GET"], "/v1/project_id/{project}/traces": ["GET"],
         "/v1/project_id/{project}/traces/pointwise": ["GET"], "/v1/rollouts": ["DELETE", "POST"],
+        "/v1/scores": ["POST"],
         "/v1/rollouts/{rollout_id}": ["DELETE", "GET"], "/health": ["GET"], "/ready": ["GET"], "/metrics": ["GET"],
         "/openapi.json": ["GET"], "/v1/models/{model}": ["GET"], "/models/{model}": ["GET"],
     ]

@@ -28,9 +28,12 @@ struct LogBody {
             code: status?["code"].value?.int.flatMap { StatusCode(rawValue: $0) }, extras: extras?.value?.serialized(),
             sentAt: extras?["timestamp"].value?.string.flatMap { Timestamp($0) }?.microseconds,
             attempt: try attempt(extras))
-        if record.code == .running, let own = extras?["rollcall"], own.value?.object != nil {
-            record.lease = try own["lease_seconds"].present?.microseconds(upTo: Self.maximumLeaseSeconds)
-            record.isRenewal = record.lease != nil && own["renewal"].value == true
+        if let own = extras?["rollcall"], own.value?.object != nil {
+            let lease = try own["lease_seconds"].present?.microseconds(upTo: Self.maximumLeaseSeconds)
+            if record.code == .running {
+                record.lease = lease
+                record.isRenewal = lease != nil && own["renewal"].value == true
+            }
         }
         return record
     }

@@ -43,9 +43,9 @@ extension Schema {
 
     private static let ownExtras = Schema.members([
         "attempt": .any(of: [.attemptID, .null]),
-        "lease_seconds": .number(minimum: 0, maximum: Int(LogBody.maximumLeaseSeconds)).orNull
-            .described("With RUNNING: another line or call of the attempt is to come within that time."),
-        "renewal": .anything.described("`true`: the line renews its lease and is nothing else."),
+        "lease_seconds": .seconds(upTo: LogBody.maximumLeaseSeconds).orNull.described(
+            "In a line with RUNNING: another line or call of the attempt will come within that time."),
+        "renewal": .preferably(.boolean.described("Whether the line is nothing else; it is not stored then.")),
     ]).described("What Rollcall's own senders add.")
 
     private static func lineTags(_ limits: RouteLimits) -> Schema {

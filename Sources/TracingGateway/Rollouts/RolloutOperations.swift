@@ -8,10 +8,17 @@ extension APIOperation {
     static func registerRollouts(_ limits: RouteLimits) -> APIOperation {
         gateway(
             "registerRollouts", tag: "Rollouts", "Announces rollouts",
-            details: "Tells the gateway of a rollout's experiment before its first call or line, and when it is to end "
-                + "the rollout. To repeat it changes nothing; of several, the smaller deadline and budget hold, and other "
-                + "ids for a known rollout are refused.",
+            details: "Tells the gateway of a rollout's experiment before its first call or line. To repeat it changes "
+                + "nothing; other ids for a known rollout are refused.",
             body: .array(of: .preferably(.registration(limits)), maximum: limits.batchItems),
+            answers: [APIAnswer(200, "What became of each; `id` is the rollout's.", .batchAnswer)])
+    }
+
+    static func postScores(_ limits: RouteLimits) -> APIOperation {
+        gateway(
+            "postScores", tag: "Rollouts", "Takes what scorers made of rollouts",
+            details: "The latest of each scorer counts, for each attempt.",
+            body: .array(of: .preferably(.score(limits)), maximum: limits.batchItems),
             answers: [APIAnswer(200, "What became of each; `id` is the rollout's.", .batchAnswer)])
     }
 
@@ -60,42 +67,47 @@ extension Schema {
         .object(
             ["metadata": .rolloutMetadata],
             optional: [
-                "attempt": .any(of: [.attemptID, .null]),
-                "deadline_seconds": .number(minimum: 0, maximum: Int(RegistrationBody.maximumDeadlineSeconds)).orNull
-                    .described("When the gateway ends the rollout, from now on."),
-                "budget": .object([:], optional: bounds).orNull
-                    .described("A model call for which it has no room ends the rollout."),
+                "attempt": .any(of: [.attemptID, .null]).described("Without it, what is said holds for every attempt."),
+                "deadline_seconds": .seconds(upTo: RegistrationBody.maximumDeadlineSeconds).orNull
+                    .described("After so long the gateway ends the rollout with DEADLINE_EXCEEDED."),
+                "budget": budget.orNull.described(
+                    "When a call comes for which it has no room, the gateway ends the rollout with RESOURCE_EXHAUSTED."),
                 "capture": .oneOf(values: Capture.allCases.map { .string($0.rawValue) } + [.null])
                     .described("What of its calls is recorded for training; else what the upstream's option says."),
             ]
-        )
-        .described("The ids have at most \(limits.idBytes) bytes each.").named("Registration")
+        ).described("The ids have at most \(limits.idBytes) bytes each.").named("Registration")
     }
 
-    private static let bounds: KeyValuePairs<String, Schema> = [
-        "calls": .integer(minimum: 1).orNull, "turns": .integer(minimum: 1).orNull,
-        "prompt_tokens": .integer(minimum: 1).orNull, "completion_tokens": .integer(minimum: 1).orNull,
-    ]
+    private static let budget = Schema.object(
+        [:],
+        optional: [
+            "calls": .integer(minimum: 1).orNull, "turns": .integer(minimum: 1).orNull,
+            "prompt_tokens": .integer(minimum: 1).orNull, "completion_tokens": .integer(minimum: 1).orNull,
+        ])
 
-    private static let counts: KeyValuePairs<String, Schema> = [
-        "calls": .integer(minimum: 0).orNull, "turns": .integer(minimum: 0).orNull,
-        "prompt_tokens": .integer(minimum: 0).orNull, "completion_tokens": .integer(minimum: 0).orNull,
-    ]
-
-    private static let terms = Schema.object(
-        ["deadline": .timestamp.orNull, "lease_seconds": .number(minimum: 0).orNull],
-        optional: ["capture": .string(), "budget": .object(counts), "spent": .object(counts)]
-    ).described("When the gateway ends the attempt, and what it has used of its budget.").named("Terms")
-
-    private static let score = Schema.object([
-        "attempt": .string().orNull, "scorer": .string(), "evaluation_result": .object([:]), "stored_at": .timestamp,
-    ])
+    fileprivate static func score(_ limits: RouteLimits) -> Schema {
+        .object(
+            [
+                "rollout_id": .rolloutID, "scorer": .string(minimum: 1),
+                "evaluation_result": .object(["score": .number()]).described("Kept as it comes."),
+            ],
+            optional: [
+                "attempt": .any(of: [.attemptID, .null]).described("Without it the newest's.")
+            ]
+        ).described(
+            "The rollout's id has at most \(limits.idBytes) bytes, the scorer's name \(ScoreRoutes.maximumScorerBytes)."
+        ).named("Score")
+    }
 
     private static let rolloutStatus: KeyValuePairs<String, Schema> = [
         "number": .integer(minimum: 1), "attempt": .string(), "current": .boolean,
-        "status": .any(of: [.status, .null]), "extras": .object([:]).orNull, "terms": .any(of: [terms, .null]),
-        "opened_at": .timestamp,
+        "status": .any(of: [.status, .null]), "extras": .object([:]).orNull, "terms": terms, "opened_at": .timestamp,
     ]
+
+    private static let terms = Schema.object(
+        ["deadline": .any(of: [.timestamp, .null]), "lease_seconds": .number().orNull],
+        optional: ["capture": .string(), "budget": .object([:]), "spent": .object([:])]
+    ).orNull.described("What the gateway watches over, and what has been used; null when there is nothing.")
 
     fileprivate static let rollout = Schema.object([
         "rollout_id": .string(),
@@ -109,7 +121,12 @@ extension Schema {
             "started": .integer(minimum: 0), "recorded": .integer(minimum: 0), "failed": .integer(minimum: 0),
             "cut": .integer(minimum: 0), "unrecorded": .integer(minimum: 0),
         ]),
-        "terms": .any(of: [terms, .null]), "scores": .array(of: score), "logs": .integer(minimum: 0),
-        "tokens": .usage, "first_seen": .timestamp, "last_seen": .timestamp,
+        "terms": terms,
+        "scores": .array(
+            of: .object([
+                "attempt": .string().orNull, "scorer": .string(), "evaluation_result": .object([:]),
+                "stored_at": .timestamp,
+            ])),
+        "logs": .integer(minimum: 0), "tokens": .usage, "first_seen": .timestamp, "last_seen": .timestamp,
     ]).named("Rollout")
 }

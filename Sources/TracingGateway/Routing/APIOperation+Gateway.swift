@@ -64,6 +64,10 @@ extension Schema {
             + "(:([0-5][0-9]|60)([.,][0-9]+)?)?([Zz]|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?)?)?$"
     ).example("2026-01-31T12:00:00Z")
 
+    static func seconds(upTo maximum: Double) -> Schema {
+        Schema(["type": "number", "minimum": 0.001, "maximum": .number(maximum)])
+    }
+
     static let timestamp = Schema.string(format: "date-time").example("2026-01-31T12:00:00.123456Z")
 
     /// What a line or a call of an attempt is told.
