@@ -177,9 +177,10 @@ struct SharingTests {
         #expect(conversations.count == 1)
         // The same tools make no family.
         #expect(record([system, Self.message("user", "something else, please")], one).conversation.parent == nil)
-        let fourth = record([system, question, answer, more, answer, question], two)
+        let (answers, asks) = (Self.message("assistant", "you asked for all"), Self.message("user", "did I, really?"))
+        let fourth = record([system, question, answer, more, answers, asks], two)
         #expect(fourth.conversation.parent == 2)
-        #expect(fourth.added.count == two.utf8.count)
+        #expect(fourth.added.count == answers.utf8.count + asks.utf8.count + two.utf8.count)
         // Back to an earlier turn, and to the tools it had.
         let fifth = record([system, question, Self.message("assistant", "no idea, I am afraid")], one)
         #expect(fifth.conversation.parent == 1)

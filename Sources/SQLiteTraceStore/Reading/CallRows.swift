@@ -46,7 +46,7 @@ enum CallRows {
         return conversation
     }
 
-    private static let maximumEnds = 1024
+    private static let maximumEnds = 256
 
     /// Where the nearest traces end that a conversation has come through.
     private static func ends(

@@ -50,7 +50,8 @@ struct RouteTable {
             return Problem(
                 .notFound, "there is no route \(request.method.rawValue) \(request.uri.path)", code: "not_found")
         }
-        let allowed = Set(found.flatMap { $0.routes.map(\.method.rawValue) }).sorted()
+        let special = described.filter { Self.matches(segments, $0.path) }.map(\.method)
+        let allowed = Set(special.isEmpty ? found.flatMap { $0.routes.map(\.method.rawValue) } : special).sorted()
         return Problem(
             .methodNotAllowed,
             "\(request.uri.path) takes \(allowed.joined(separator: ", ")), not \(request.method.rawValue)",
@@ -63,6 +64,15 @@ struct RouteTable {
         return zip(segments, form).allSatisfy { segment, expected in
             expected == "**" || expected.hasPrefix(":") || segment == expected
         }
+    }
+
+    /// Whether a path is of a described form; its variables may have slashes.
+    private static func matches(_ segments: [Substring], _ template: String) -> Bool {
+        let form = template.split(separator: "/")
+        let beginning = form.prefix { !$0.hasPrefix("{") }
+        let ending = form.reversed().prefix { !$0.hasPrefix("{") }
+        return segments.count >= form.count && segments.starts(with: beginning)
+            && segments.reversed().starts(with: ending)
     }
 
     // MARK: The description

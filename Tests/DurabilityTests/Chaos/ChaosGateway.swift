@@ -128,7 +128,8 @@ struct ChaosRequest: Sendable {
         _ method: String, _ path: String, account: Int, headers: [String] = [], body: String? = nil,
         closes: Bool = false
     ) {
-        var head = "\(method) \(path) HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer \(ChaosGateway.keys[account])\r\n"
+        var head =
+            "\(method) \(path) HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer \(ChaosGateway.keys[account])\r\n"
         for header in headers { head += header + "\r\n" }
         if closes { head += "connection: close\r\n" }
         if let body { head += "content-length: \(body.utf8.count)\r\n" }

@@ -25,7 +25,9 @@ struct ChaosRollout {
         let attempts: [String?] = chance(3) ? [nil] : chance(3) ? ["a1", "a2"] : ["a1"]
         for (number, attempt) in attempts.enumerated() {
             guard await post(101, attempt) != nil else { return }
-            messages = [["role": "system", "content": .string("be brief" + String(repeating: ", very brief", count: 60))]]
+            messages = [
+                ["role": "system", "content": .string("be brief" + String(repeating: ", very brief", count: 60))]
+            ]
             for _ in 0..<Int.random(in: 1...6, using: &random) {
                 await turn(attempt)
                 if chance(3) { await lines(attempt) }
@@ -48,7 +50,8 @@ struct ChaosRollout {
         let poll = Task { [place, gateway] in
             let outcome = await gateway.exchange(
                 ChaosRequest(
-                    "GET", "/v1/status?rollout_id=\(place.rollout)&wait_seconds=3" + (attempt.map { "&attempt=\($0)" } ?? ""),
+                    "GET",
+                    "/v1/status?rollout_id=\(place.rollout)&wait_seconds=3" + (attempt.map { "&attempt=\($0)" } ?? ""),
                     account: place.account), .whole)
             if case .answered(let response) = outcome, response.status == 200 { return response.json }
             return JSONValue.null
@@ -288,7 +291,9 @@ struct ChaosRollout {
         }
         if manner == .stall { client = .leaves(Int.random(in: 0...60, using: &random)) }
         if case .answered(let response) = await gateway.exchange(request, client) {
-            if await judge(response, wish) { messages = asked + [["role": "assistant", "content": .string(wish.content)]] }
+            if await judge(response, wish) {
+                messages = asked + [["role": "assistant", "content": .string(wish.content)]]
+            }
         } else {
             ledger.count("calls that broke")
         }
@@ -346,7 +351,9 @@ struct ChaosRollout {
     // MARK: What is wrong
 
     /// Requests, the status they have to get, and what the answer has to name.
-    private static func wrong(_ rollout: String) -> [(method: String, path: String, body: String?, status: Int, name: String)] {
+    private static func wrong(
+        _ rollout: String
+    ) -> [(method: String, path: String, body: String?, status: Int, name: String)] {
         let path = "/rollout_id/\(rollout)/invocation_id/i/experiment_id/e/run_id/u/row_id/w/chat/completions"
         return [
             ("POST", "/logs", #"{"message":"wrong"}"#, 400, "tags"),

@@ -43,9 +43,11 @@ import Testing
             let complete = contents.calls.values.count { $0.isComplete }
             let lines = contents.lines.values.count { $0.isAcknowledged }
             let connections = watchers.reduce(0) { $0 + $1.connections }
-            print("chaos: \(contents.calls.count) calls, \(complete) complete, \(lines) lines acknowledged, "
-                + "\(contents.statuses.count) rollouts, \(watchers.reduce(0) { $0 + $1.events.count }) events on "
-                + "\(connections) connections; \(contents.counts.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" })")
+            print(
+                "chaos: \(contents.calls.count) calls, \(complete) complete, \(lines) lines acknowledged, "
+                    + "\(contents.statuses.count) rollouts, \(watchers.reduce(0) { $0 + $1.events.count }) events on "
+                    + "\(connections) connections; \(contents.counts.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" })"
+            )
             // It must have rained, and not only that.
             #expect(complete > calls / 3)
             #expect(contents.counts["kills", default: 0] > 0 && contents.counts["faults of the disk", default: 0] > 0)
