@@ -32,14 +32,17 @@ struct WildUpstreamTests {
     private static let finished = Script.event("hel") + Script.event("lo", finish: "stop") + Script.done
 
     static let unstreamed: [Case] = [
-        Case(name: "a length", answer: json + length + "\r\n" + Script.completion, words: ["x_unknown"], isReused: true),
         Case(
-            name: "chunks and trailers", answer: chunkedJSON + Script.chunk(Script.completion) + "0\r\nx-sum: 1\r\n\r\n",
+            name: "a length", answer: json + length + "\r\n" + Script.completion, words: ["x_unknown"], isReused: true),
+        Case(
+            name: "chunks and trailers",
+            answer: chunkedJSON + Script.chunk(Script.completion) + "0\r\nx-sum: 1\r\n\r\n",
             words: ["x_unknown"], isReused: true),
         Case(name: "until it closes", answer: json + "\r\n" + Script.completion, ending: .closes, words: ["x_unknown"]),
         Case(
             name: "interim answers first",
-            answer: "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n"
+            answer:
+                "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n"
                 + json + length + "\r\n" + Script.completion,
             words: ["x_unknown"], isReused: true),
         Case(
@@ -53,7 +56,8 @@ struct WildUpstreamTests {
             name: "HTTP/1.0", answer: json.replacing("1.1", with: "1.0") + length + "\r\n" + Script.completion,
             words: ["x_unknown"]),
         Case(
-            name: "brotli though identity was asked for", answer: json + length + "content-encoding: br\r\n\r\n"
+            name: "brotli though identity was asked for",
+            answer: json + length + "content-encoding: br\r\n\r\n"
                 + Script.completion, status: 502, state: .failed, words: ["upstream_encoding", "br"]),
         Case(
             name: "zstd likewise", answer: json + length + "content-encoding: zstd\r\n\r\n" + Script.completion,
@@ -65,7 +69,8 @@ struct WildUpstreamTests {
             name: "another protocol", answer: "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n", status: 502,
             state: .failed, words: ["upstream_failed"]),
         Case(
-            name: "it breaks off within the head", answer: "HTTP/1.1 200 OK\r\ncontent-ty", ending: .closes, status: 502,
+            name: "it breaks off within the head", answer: "HTTP/1.1 200 OK\r\ncontent-ty", ending: .closes,
+            status: 502,
             state: .failed, words: ["upstream_failed"]),
         Case(
             name: "it resets within the head", answer: "HTTP/1.1 200 OK\r\ncontent-ty", ending: .resets, status: 502,
@@ -100,7 +105,8 @@ struct WildUpstreamTests {
             isReused: true),
         Case(
             name: "stream: a length", streams: true,
-            answer: "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: \(finished.utf8.count)\r\n\r\n"
+            answer:
+                "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: \(finished.utf8.count)\r\n\r\n"
                 + finished, words: ["lo", "[DONE]"], isReused: true),
         Case(
             name: "stream: until it closes", streams: true,
@@ -112,14 +118,17 @@ struct WildUpstreamTests {
             words: ["lo", "[DONE]"], isReused: true),
         Case(
             name: "stream: it breaks off within an event", streams: true,
-            answer: Script.streamHead + Script.chunk(Script.event("hel") + "data: {\"cho"), ending: .closes, state: .cut,
+            answer: Script.streamHead + Script.chunk(Script.event("hel") + "data: {\"cho"), ending: .closes,
+            state: .cut,
             words: ["hel", "upstream_failed"], isWhole: false),
         Case(
             name: "stream: it resets within a chunk", streams: true,
-            answer: Script.streamHead + Script.chunk(Script.event("hel")) + "fff\r\ndata: ", ending: .resets, state: .cut,
+            answer: Script.streamHead + Script.chunk(Script.event("hel")) + "fff\r\ndata: ", ending: .resets,
+            state: .cut,
             words: ["hel", "upstream_failed"], isWhole: false),
         Case(
-            name: "stream: it falls silent", streams: true, answer: Script.streamHead + Script.chunk(Script.event("hel")),
+            name: "stream: it falls silent", streams: true,
+            answer: Script.streamHead + Script.chunk(Script.event("hel")),
             state: .cut, words: ["hel", "upstream_timeout"], isWhole: false),
         Case(
             name: "stream: a length that is not reached", streams: true,
@@ -159,7 +168,8 @@ struct WildUpstreamTests {
             // An answer that is not whole ends the connection; one that is may be followed by the next.
             try await eventually("the end of the answer: \(client.text)") {
                 if !example.isWhole { return client.hasEnded }
-                return (try? Answer(client.bytes))?.isWhole == true && example.words.allSatisfy { client.text.contains($0) }
+                return (try? Answer(client.bytes))?.isWhole == true
+                    && example.words.allSatisfy { client.text.contains($0) }
             }
             let answer = try Answer(client.bytes)
             #expect(answer.status == example.status)
@@ -207,7 +217,9 @@ struct WildUpstreamTests {
             #expect(answer.status == 200 && answer["content-encoding"] == encoding.name && answer.body == bytes)
             try await eventually("the record") { gateway.store.calls.count == 1 }
             #expect(gateway.store.calls[0].state == .recorded)
-            #expect(String(decoding: gateway.store.calls[0].answer, as: UTF8.self).contains(streams ? "hello" : "x_unknown"))
+            #expect(
+                String(decoding: gateway.store.calls[0].answer, as: UTF8.self).contains(streams ? "hello" : "x_unknown")
+            )
             try await client.close()
         }
         try await upstream.stop()

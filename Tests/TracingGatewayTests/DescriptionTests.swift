@@ -32,7 +32,8 @@ import WireJSON
         "/project_id/{project}/traces/pointwise": ["GET"], "/v1/project_id/{project}/traces": ["GET"],
         "/v1/project_id/{project}/traces/pointwise": ["GET"], "/v1/rollouts": ["DELETE", "POST"],
         "/v1/scores": ["POST"],
-        "/v1/rollouts/{rollout_id}": ["DELETE", "GET"], "/v1/rollouts/{rollout_id}/traces": ["GET"], "/health": ["GET"], "/ready": ["GET"], "/metrics": ["GET"],
+        "/v1/rollouts/{rollout_id}": ["DELETE", "GET"], "/v1/rollouts/{rollout_id}/traces": ["GET"], "/health": ["GET"],
+        "/ready": ["GET"], "/metrics": ["GET"],
         "/openapi.json": ["GET"], "/v1/models/{model}": ["GET"], "/models/{model}": ["GET"],
     ]
 

@@ -16,7 +16,8 @@ import WireJSON
 
     static let body = #"{"messages":[]}"#
     /// What no upstream may ever see.
-    private static let hidden = "POST /chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 14\r\n\r\n{\"smuggled\":1}"
+    private static let hidden =
+        "POST /chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 14\r\n\r\n{\"smuggled\":1}"
     private static let chunked = "f\r\n\(body)\r\n0\r\n\r\n"
 
     private static func head(
@@ -40,20 +41,22 @@ import WireJSON
         head("a space before the colon", "content-length : 15\r\n"),
     ]
 
-    static let codings: [Shape] = [
-        "transfer-encoding: chunked, identity", "transfer-encoding: identity, chunked", "transfer-encoding: identity",
-        "transfer-encoding: gzip, chunked", "transfer-encoding: chunked, chunked", "transfer-encoding: xchunked",
-        "transfer-encoding: chunked;q=1", "transfer-encoding: \"chunked\"", "transfer-encoding: ,chunked",
-        "transfer-encoding: chunked,", "transfer-encoding: CHUNKED", "transfer-encoding: Chunked",
-        "transfer-encoding: \u{B}chunked", "transfer-encoding: chunked\u{B}", "transfer-encoding: chun\u{0}ked",
-        "transfer-encoding: ", "transfer-encoding : chunked", "transfer-encoding:\r\n chunked",
-        "transfer-encoding: chunked\r\n , identity", "transfer-encoding: chunked\r\ntransfer-encoding: chunked",
-        "transfer-encoding: chunked\r\ntransfer-encoding: identity",
-        "transfer-encoding: identity\r\ntransfer-encoding: chunked",
-        "transfer-encoding: identity\r\ncontent-length: 15", "transfer-encoding: \r\ncontent-length: 15",
-    ].map { head($0, $0 + "\r\n", $0.hasSuffix("15") ? body : chunked) } + [
-        head("chunks in HTTP/1.0", "transfer-encoding: chunked\r\n", chunked, version: "1.0")
-    ]
+    static let codings: [Shape] =
+        [
+            "transfer-encoding: chunked, identity", "transfer-encoding: identity, chunked",
+            "transfer-encoding: identity",
+            "transfer-encoding: gzip, chunked", "transfer-encoding: chunked, chunked", "transfer-encoding: xchunked",
+            "transfer-encoding: chunked;q=1", "transfer-encoding: \"chunked\"", "transfer-encoding: ,chunked",
+            "transfer-encoding: chunked,", "transfer-encoding: CHUNKED", "transfer-encoding: Chunked",
+            "transfer-encoding: \u{B}chunked", "transfer-encoding: chunked\u{B}", "transfer-encoding: chun\u{0}ked",
+            "transfer-encoding: ", "transfer-encoding : chunked", "transfer-encoding:\r\n chunked",
+            "transfer-encoding: chunked\r\n , identity", "transfer-encoding: chunked\r\ntransfer-encoding: chunked",
+            "transfer-encoding: chunked\r\ntransfer-encoding: identity",
+            "transfer-encoding: identity\r\ntransfer-encoding: chunked",
+            "transfer-encoding: identity\r\ncontent-length: 15", "transfer-encoding: \r\ncontent-length: 15",
+        ].map { head($0, $0 + "\r\n", $0.hasSuffix("15") ? body : chunked) } + [
+            head("chunks in HTTP/1.0", "transfer-encoding: chunked\r\n", chunked, version: "1.0")
+        ]
 
     static let chunkShapes: [Shape] = [
         chunks("a plus", "+f\r\n\(body)\r\n0\r\n\r\n"), chunks("a minus", "-f\r\n\(body)\r\n0\r\n\r\n"),
@@ -74,13 +77,16 @@ import WireJSON
         chunks("a folded trailer", "f\r\n\(body)\r\n0\r\nx: y\r\n z\r\n\r\n"),
     ]
 
-    static let fields: [Shape] = [
-        "x: a\n", "x: a\rb\r\n", "x: a\u{0}b\r\n", "x\u{0}: a\r\n", "x: a\u{1}b\r\n", "x: a\u{7F}b\r\n", "x\ty: a\r\n",
-        "x y: a\r\n", "x\u{E9}: a\r\n", "x(y: a\r\n", "x{y: a\r\n", "x\"y: a\r\n", "x@y: a\r\n", "x/y: a\r\n", ": a\r\n",
-        "xyz\r\n", "x : a\r\n", "x: a\r\n b\r\n",
-    ].map { head("the field \($0.debugDescription)", $0 + "content-length: 15\r\n") } + [
-        head("a folded first line", "content-length: 15\r\n", host: " x: y\r\nhost: x\r\n")
-    ]
+    static let fields: [Shape] =
+        [
+            "x: a\n", "x: a\rb\r\n", "x: a\u{0}b\r\n", "x\u{0}: a\r\n", "x: a\u{1}b\r\n", "x: a\u{7F}b\r\n",
+            "x\ty: a\r\n",
+            "x y: a\r\n", "x\u{E9}: a\r\n", "x(y: a\r\n", "x{y: a\r\n", "x\"y: a\r\n", "x@y: a\r\n", "x/y: a\r\n",
+            ": a\r\n",
+            "xyz\r\n", "x : a\r\n", "x: a\r\n b\r\n",
+        ].map { head("the field \($0.debugDescription)", $0 + "content-length: 15\r\n") } + [
+            head("a folded first line", "content-length: 15\r\n", host: " x: y\r\nhost: x\r\n")
+        ]
 
     static let hosts: [Shape] = [
         head("no host", "content-length: 15\r\n", host: ""),
@@ -95,7 +101,8 @@ import WireJSON
 
     static let firstLines: [Shape] = [
         Shape(name: "an absolute target", before: "POST http://x", after: head("", "content-length: 15\r\n").after),
-        Shape(name: "another host's target", before: "POST https://y:1", after: head("", "content-length: 15\r\n").after),
+        Shape(
+            name: "another host's target", before: "POST https://y:1", after: head("", "content-length: 15\r\n").after),
         Shape(name: "a relative target", before: "POST x", after: head("", "content-length: 15\r\n").after),
         Shape(name: "a target with a fragment", after: "#f" + head("", "content-length: 15\r\n").after),
         Shape(name: "a target with a control character", after: "?\u{1}" + head("", "content-length: 15\r\n").after),

@@ -33,7 +33,8 @@ import WireJSON
         "POST \(path) HTTP/\(version)\r\nhost: x\r\n\(fields)\r\n"
     }
 
-    private static func fixed(_ path: String, _ body: String, _ fields: String = "", version: String = "1.1") -> String {
+    private static func fixed(_ path: String, _ body: String, _ fields: String = "", version: String = "1.1") -> String
+    {
         head(path, "content-length: \(body.utf8.count)\r\n\(fields)", version: version) + body
     }
 
@@ -52,7 +53,8 @@ import WireJSON
                     Self.head(path, chunked) + Self.chunk(body) + "0\r\n\r\n",
                     Self.head(path, "Transfer-Encoding:\t chunked\r\n") + Self.chunk(body) + "0\r\n\r\n",
                     Self.head(path, chunked) + Self.chunk(first) + Self.chunk(rest) + "000\r\n\r\n",
-                    Self.head(path, chunked) + Self.chunk(first, ";a=b;c=\"d\"") + Self.chunk(rest, ";e") + "0;f\r\n\r\n",
+                    Self.head(path, chunked) + Self.chunk(first, ";a=b;c=\"d\"") + Self.chunk(rest, ";e")
+                        + "0;f\r\n\r\n",
                     Self.head(path, chunked) + Self.chunk(body) + "0\r\nx-sum: 1\r\nx-more: 2\r\n\r\n",
                     Self.head(path, chunked + "x-empty:\r\nx-high: \u{E9}\r\n") + Self.chunk(body) + "0\r\n\r\n",
                 ]
@@ -95,7 +97,8 @@ import WireJSON
             for (path, body) in Self.routes {
                 let connection = try await RawConnection.open(gateway.port)
                 try await connection.send(
-                    Self.fixed(path, body, "connection: \(words)\r\n") + Self.fixed(LimitedGateway.path("r"), Self.call))
+                    Self.fixed(path, body, "connection: \(words)\r\n") + Self.fixed(LimitedGateway.path("r"), Self.call)
+                )
                 let response = try await connection.response()
                 #expect(response.status == 200 && response.header("connection") == "close")
                 try await connection.waitForEnd()
@@ -155,12 +158,14 @@ import WireJSON
         }
     }
 
-    @Test("a client that has ended its side still gets what it asked for, chunked or not") func halfClose() async throws {
+    @Test("a client that has ended its side still gets what it asked for, chunked or not") func halfClose() async throws
+    {
         try await Self.with { gateway, upstream in
             for (path, body) in Self.routes {
                 for request in [
                     Self.fixed(path, body, "connection: close\r\n"),
-                    Self.head(path, "transfer-encoding: chunked\r\nconnection: close\r\n") + Self.chunk(body) + "0\r\n\r\n",
+                    Self.head(path, "transfer-encoding: chunked\r\nconnection: close\r\n") + Self.chunk(body)
+                        + "0\r\n\r\n",
                 ] {
                     let connection = try await RawConnection.open(gateway.port)
                     try await connection.send(request)
@@ -180,7 +185,9 @@ import WireJSON
         }
     }
 
-    @Test("a body that its refusal does not wait for is dropped, and the refusal arrives") func earlyRefusal() async throws {
+    @Test("a body that its refusal does not wait for is dropped, and the refusal arrives") func earlyRefusal()
+        async throws
+    {
         try await Self.with(configure: {
             $0.proxy.maximumBodyBytes = 4096
             $0.routes.logBodyBytes = 4096

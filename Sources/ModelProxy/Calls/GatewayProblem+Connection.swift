@@ -50,7 +50,8 @@ extension GatewayProblem {
     /// Its head, for an answer with ``body``.
     func head(requestID: String) -> HTTPResponseHead {
         var fields: HTTPHeaders = [
-            "content-type": "application/json", "content-length": String(body.count), "x-rollcall-request-id": requestID,
+            "content-type": "application/json", "content-length": String(body.count),
+            "x-rollcall-request-id": requestID,
         ]
         for header in headers { fields.add(name: header.name, value: header.value) }
         return HTTPResponseHead(
