@@ -1,6 +1,7 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
 import EvalProtocol
+import Logging
 
 /// Deadlines, leases and budgets: what keeps a rollout alive, and the verdict on one that nothing does.
 extension TraceLedger {

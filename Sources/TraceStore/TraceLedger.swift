@@ -146,8 +146,10 @@ package final class TraceLedger: Sendable {
         return admission
     }
 
-    /// What is to be captured of a rollout's calls, when its registration has said so.
-    package func capture(of rollout: RolloutKey) -> Capture? { watch.capture(of: rollout) }
+    /// What is to be captured of an attempt's calls, when its registration has said so.
+    package func capture(of rollout: RolloutKey, attempt: AttemptID?) -> Capture? {
+        watch.capture(of: rollout, attempt: attempt)
+    }
 
     package func takeBack(_ rollout: RolloutKey, attempt: Int) { watch.takeBack(rollout, attempt: attempt) }
 
