@@ -95,9 +95,9 @@ package final class TraceLedger: Sendable {
         var admitted = 0
         for (index, record) in records.enumerated() {
             renewLease(record)
-            if record.needsWatch, watch.count >= RolloutWatch.maximumRollouts {
+            if let terms = record.terms, !watch.hasRoom(endless: terms.isEndless) {
                 admitted += 1
-                group.complete(index, .failure(Self.tooManyWatched))
+                group.complete(index, .failure(terms.isEndless ? Self.tooManyEndless : Self.tooManyWatched))
             } else if let reservation = writer.reserve(bytes: record.byteCount, countless: record.decidesStatus) {
                 admitted += 1
                 writer.submit(record, reservation) { group.complete(index, $0) }
@@ -122,8 +122,13 @@ package final class TraceLedger: Sendable {
 
     private static let tooManyWatched = StoreError(
         .unavailable,
-        "the gateway watches over \(RolloutWatch.maximumRollouts) rollouts with deadlines, leases or budgets already; "
-            + "send it again when some have ended")
+        "the gateway watches over \(RolloutWatch.maximumRollouts) rollouts with deadlines or leases already; send it again "
+            + "when some have ended")
+
+    private static let tooManyEndless = StoreError(
+        .unavailable,
+        "the gateway watches over \(RolloutWatch.maximumEndless) running rollouts already that have a budget or a capture "
+            + "and no deadline; add deadline_seconds, and delete those that will never end")
 
     /// Counts a call that begins, renews its attempt's lease, and looks whether its budget has room for it. A call that
     /// is let through and charged for, and fails, is to be taken back with ``takeBack(_:attempt:)``.
@@ -259,12 +264,12 @@ extension StoreRecord {
         if case .log(let log) = self { log.code != nil } else { false }
     }
 
-    /// Whether the rollout may have to be watched from then on.
-    fileprivate var needsWatch: Bool {
+    /// What the rollout has to be watched for from then on, if anything.
+    fileprivate var terms: RolloutTerms? {
         switch self {
-        case .log(let log): log.lease != nil
-        case .registration(let registration): registration.hasTerms
-        case .call, .amendment, .verdict, .score, .deletion: false
+        case .log(let log): log.lease.map { RolloutTerms(lease: $0) }
+        case .registration(let registration): registration.terms
+        case .call, .amendment, .verdict, .score, .deletion: nil
         }
     }
 }

@@ -237,4 +237,24 @@ import TraceStore
         #expect(ended == (0..<1000).map { "r\($0)" })
         #expect(table.isEmpty)
     }
+
+    @Test("rollouts with neither a deadline nor a lease are counted for themselves") func endless() {
+        var table = WatchTable()
+        func update(_ terms: RolloutTerms) {
+            var state = RolloutState()
+            state.untaggedTerms = terms
+            table.update(rollout, state, wallTime: 0)
+        }
+        update(RolloutTerms(budget: Budget(calls: 1), spent: Spending()))
+        #expect(table.endlessCount == 1)
+        update(RolloutTerms(budget: Budget(calls: 2), spent: Spending()))
+        #expect(table.endlessCount == 1)
+        update(RolloutTerms(deadline: 5, budget: Budget(calls: 2), spent: Spending()))
+        #expect(table.endlessCount == 0)
+        update(RolloutTerms(capture: .tokens))
+        #expect(table.endlessCount == 1)
+        table.forget(rollout)
+        #expect(table.endlessCount == 0)
+        #expect(table.isEmpty)
+    }
 }

@@ -11,8 +11,11 @@ package struct Registration: Sendable, Hashable {
     package var budget: Budget?
     package var capture: Capture?
 
-    /// Whether the gateway has to watch over the rollout for it.
-    var hasTerms: Bool { timeLimit != nil || budget != nil || capture != nil }
+    /// What the gateway has to watch over the rollout for, if anything.
+    var terms: RolloutTerms? {
+        let terms = RolloutTerms(deadline: timeLimit, budget: budget, capture: capture)
+        return terms.areWatched ? terms : nil
+    }
 
     package init(
         account: Account, metadata: RolloutMetadata, timeLimit: Int64? = nil, budget: Budget? = nil,

@@ -47,7 +47,8 @@ struct Lineage {
             }
         }
         let cut = Self.goingOn(with: messages, after: whole?.count ?? 0, among: conversations)
-        let best = cut.map { $0.count > whole?.count ?? 0 } == true ? cut : Candidate.better(whole, inside)
+        let beginning = Candidate.better(whole, inside)
+        let best = cut?.count ?? 0 > beginning?.count ?? 0 ? cut : beginning
         self.init(parent: best?.trace, turn: best?.turn ?? 0, ends: best.map { Array($0.ends) } ?? [])
     }
 
@@ -75,13 +76,11 @@ struct Lineage {
         // A conversation that goes on leaves one or two to be looked up.
         let lasts = Set(messages.dropFirst(count).dropLast().lazy.map(\.hash))
         guard !lasts.isEmpty else { return nil }
-        var hashes: Set<Int> = []
         var best: (conversation: Conversation, trace: Int64, turn: Int, count: Int)?
         for conversation in conversations.reversed() {
             let known = conversation.messages
             func consider(_ trace: Int64, _ turn: Int, _ count: Int) {
-                if hashes.isEmpty { hashes = Set(messages.dropLast().lazy.map(\.hash)) }
-                let repeated = hashes.intersection(known.prefix(count).lazy.map(\.hash)).count
+                let repeated = Self.common(known.prefix(count), messages.dropLast())
                 if repeated > best?.count ?? 0 { best = (conversation, trace, turn, repeated) }
             }
             if let trace = conversation.trace, let last = known.last, lasts.contains(last.hash) {
@@ -96,6 +95,19 @@ struct Lineage {
             let shared = zip(conversation.messages, messages).prefix { $0.isSame(as: $1) }.count
             return Candidate(
                 trace: trace, turn: turn, ends: conversation.ends.prefix { $0.count <= shared }, count: count)
+        }
+    }
+
+    /// How many messages both have, each as often as it stands in either.
+    private static func common(
+        _ known: ArraySlice<Conversation.Part>, _ messages: ArraySlice<RecordedRequest.Part>
+    ) -> Int {
+        var left: [Int: Int] = [:]
+        for message in messages { left[message.hash, default: 0] += 1 }
+        return known.reduce(0) { count, message in
+            guard let times = left[message.hash], times > 0 else { return count }
+            left[message.hash] = times - 1
+            return count + 1
         }
     }
 }

@@ -28,6 +28,9 @@ package struct RolloutTerms: Sendable, Hashable {
     /// Whether the gateway has to watch over it while it runs.
     package var areWatched: Bool { deadline != nil || lease != nil || budget != nil || capture != nil }
 
+    /// Whether nothing of it ends a rollout whose environment and caller are gone.
+    var isEndless: Bool { deadline == nil && lease == nil }
+
     /// The smaller deadline and budget hold, and the most that anybody wants captured.
     mutating func tighten(deadline: Int64?, budget: Budget?, capture: Capture?) {
         if let deadline { self.deadline = min(self.deadline ?? deadline, deadline) }

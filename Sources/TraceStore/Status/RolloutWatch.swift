@@ -9,12 +9,26 @@ package final class RolloutWatch: Sendable {
     /// Nothing is watched: calls and lines need not ask.
     private let isIdle = Atomic(true)
 
-    /// As many rollouts as are watched at once.
+    /// As many rollouts with a deadline or a lease are watched at once.
     package static let maximumRollouts = 262_144
+    /// As many others, which may never end.
+    package static let maximumEndless = 65_536
 
     package init() {}
 
     package var count: Int { isIdle.load(ordering: .relaxed) ? 0 : table.withLock { $0.count } }
+
+    /// Whether there is room for one more.
+    ///
+    /// - Parameter endless: one with neither a deadline nor a lease.
+    package func hasRoom(endless: Bool) -> Bool {
+        guard !isIdle.load(ordering: .relaxed) else { return true }
+        return table.withLock { table in
+            endless
+                ? table.endlessCount < Self.maximumEndless
+                : table.count - table.endlessCount < Self.maximumRollouts
+        }
+    }
 
     /// What has been stored, in its order.
     package func publish(_ states: [(RolloutKey, RolloutState)], deleted: [RolloutKey] = [], wallTime: Int64) {

@@ -75,6 +75,8 @@ package struct WatchTable: Sendable {
 
     private var time: Int64 = 0
     private var entries: [RolloutKey: Entry] = [:]
+    /// Entries that nothing ends but their rollout's own end, or its deletion.
+    package private(set) var endlessCount = 0
     /// The entries by the tick in which they are looked at next.
     private var buckets: [Int64: [RolloutKey]] = [:]
     /// Attempts that their budget has ended: their calls are refused on.
@@ -98,7 +100,7 @@ package struct WatchTable: Sendable {
         let terms = state.terms
         let known = entries[rollout].flatMap { $0.attempt == number ? $0 : nil }
         guard terms.areWatched, state.status?.code.isTerminal != true else {
-            entries[rollout] = nil
+            remove(rollout)
             end(rollout, state, known?.exhaustion)
             return
         }
@@ -114,8 +116,14 @@ package struct WatchTable: Sendable {
             let due = known?.lease.flatMap { $0.length == length ? $0.due : nil }
             return Lease(length: length, due: due ?? renewed(length))
         }
+        remove(rollout)
         entries[rollout] = entry
+        if entry.due == nil { endlessCount += 1 }
         schedule(rollout)
+    }
+
+    private mutating func remove(_ rollout: RolloutKey) {
+        if let entry = entries.removeValue(forKey: rollout), entry.due == nil { endlessCount -= 1 }
     }
 
     /// Remembers whose calls are to be refused.
@@ -129,7 +137,7 @@ package struct WatchTable: Sendable {
     }
 
     package mutating func forget(_ rollout: RolloutKey) {
-        entries[rollout] = nil
+        remove(rollout)
         ended.remove(rollout)
     }
 
