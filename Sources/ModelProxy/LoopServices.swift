@@ -12,8 +12,6 @@ final class LoopServices {
     let logger: Logger
     let metrics: ProxyMetrics
     let outcomes: OutcomeMailbox
-    /// What is to be captured of a rollout's calls, when somebody has said so.
-    let rolloutCapture: ModelProxy.RolloutCapture
     var addresses: CallAddresses
     let callsInFlight: CallsInFlight
     let incomingBytes: IncomingBytes
@@ -30,8 +28,7 @@ final class LoopServices {
 
     init(
         loop: any EventLoop, configuration: ProxyConfiguration, ledger: TraceLedger, tls: TLSContext, logger: Logger,
-        metrics: ProxyMetrics, callsInFlight: CallsInFlight, incomingBytes: IncomingBytes,
-        rolloutCapture: @escaping ModelProxy.RolloutCapture
+        metrics: ProxyMetrics, callsInFlight: CallsInFlight, incomingBytes: IncomingBytes
     ) {
         self.loop = loop
         self.configuration = configuration
@@ -41,7 +38,6 @@ final class LoopServices {
         self.metrics = metrics
         self.callsInFlight = callsInFlight
         self.incomingBytes = incomingBytes
-        self.rolloutCapture = rolloutCapture
         outcomes = OutcomeMailbox(loop: loop)
         addresses = CallAddresses(configuration)
     }

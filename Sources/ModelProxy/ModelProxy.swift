@@ -1,7 +1,6 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
 package import CoreMetrics
-package import EvalProtocol
 package import Logging
 package import NIOCore
 import NIOHTTP1
@@ -10,9 +9,6 @@ package import TraceStore
 
 /// The gateway's hot path: passes model calls to their upstreams and records them before they are answered.
 package final class ModelProxy: Sendable {
-    /// What is to be captured of a rollout's calls, from memory; `nil` when its upstream decides.
-    package typealias RolloutCapture = @Sendable (RolloutKey) -> Capture?
-
     private let configuration: ProxyConfiguration
     private let ledger: TraceLedger
     private let logger: Logger
@@ -21,13 +17,11 @@ package final class ModelProxy: Sendable {
     private let calls: CallsInFlight
     /// Bytes of the bodies that are coming in, for whoever else takes bodies in the same process.
     package let incomingBytes: IncomingBytes
-    private let rolloutCapture: RolloutCapture
     private let loops = Mutex<[ObjectIdentifier: NIOLoopBound<LoopServices>]>([:])
 
     package init(
         _ configuration: ProxyConfiguration, ledger: TraceLedger, group: any EventLoopGroup, logger: Logger,
-        metrics: any MetricsFactory = NOOPMetricsHandler.instance,
-        rolloutCapture: @escaping RolloutCapture = { _ in nil }
+        metrics: any MetricsFactory = NOOPMetricsHandler.instance
     ) {
         self.configuration = configuration
         self.ledger = ledger
@@ -36,7 +30,6 @@ package final class ModelProxy: Sendable {
         self.metrics = ProxyMetrics(metrics)
         calls = CallsInFlight(limits: configuration.calls)
         incomingBytes = IncomingBytes(maximum: configuration.maximumIncomingBytes)
-        self.rolloutCapture = rolloutCapture
     }
 
     /// Sets a client's connection up, to be called on its loop: model calls are answered here, every other request comes
@@ -68,8 +61,7 @@ package final class ModelProxy: Sendable {
             let new = NIOLoopBound(
                 LoopServices(
                     loop: loop, configuration: configuration, ledger: ledger, tls: tls, logger: logger,
-                    metrics: metrics, callsInFlight: calls, incomingBytes: incomingBytes,
-                    rolloutCapture: rolloutCapture),
+                    metrics: metrics, callsInFlight: calls, incomingBytes: incomingBytes),
                 eventLoop: loop)
             loops[ObjectIdentifier(loop)] = new
             return new

@@ -147,7 +147,8 @@ final class EnvironmentCore: Sendable {
         let stopped = FailureReason.environmentStopped.status("The environment was stopped.")
         guard let ended = registry.begin(run, stopped: stopped) else {
             leases?.start()
-            configuration.logger.info("accepted rollout \(key.rolloutID)", metadata: ["attempt": "\(key.attempt)"])
+            configuration.logger.info(
+                "accepted a rollout", metadata: ["rollout_id": "\(key.rolloutID)", "attempt": "\(key.attempt)"])
             return .accepted(key, joined: false)
         }
         run.report(ended)

@@ -534,35 +534,6 @@ struct CaptureTests {
         try await upstream.stop()
     }
 
-    @Test("what a rollout says goes before what is said of its upstream")
-    func rollout() async throws {
-        let upstream = try await RawUpstream.start()
-        let rules = try UpstreamRules(
-            upstream: "http://127.0.0.1:\(upstream.port)",
-            capture: CaptureRules(captures: ["tokens"], profiles: ["vllm"]))
-        let captures: [String: Capture] = ["none": .none, "some": .logprobs]
-        try await TestGateway.with(
-            upstream: nil, configure: { $0.upstreams = rules }, rolloutCapture: { captures[$0.rolloutID] }
-        ) { gateway in
-            // One connection, so that the calls share one to the upstream.
-            let client = try await RawConnection.connect(port: gateway.port)
-            for rollout in ["none", "some", "other"] {
-                let path = TestGateway.tags.replacing("/R/", with: "/\(rollout)/") + "/chat/completions"
-                try await client.send(TestGateway.request("POST", path))
-                let served = try await upstream.connection(0, with: "hi")
-                let request = served.text
-                served.clear()
-                #expect(request.contains("\"logprobs\":true") == (rollout != "none"))
-                #expect(request.contains("return_token_ids") == (rollout == "other"))
-                try await served.send(Script.answer())
-                try await client.waitFor("x_unknown")
-                client.clear()
-            }
-            #expect(gateway.store.calls.map(\.captured.capture) == [.none, .logprobs, .tokens])
-        }
-        try await upstream.stop()
-    }
-
     @Test("chunks are edited whole, however their bytes are cut, and after the record too", arguments: 0..<8)
     func cutAnywhere(_ number: Int) throws {
         var random = SeededGenerator.printingSeed()

@@ -35,11 +35,10 @@ extension ModelCallHandler {
         if hasBody {
             do throws(GatewayProblem) {
                 let request = try ModelRequest(body: intake.body)
-                if let metadata {
-                    let rollout = RolloutKey(account: accepted.account, rolloutID: metadata.rolloutID)
+                if let metadata, let rollout {
+                    let registered = services.ledger.capture(of: rollout, attempt: metadata.attempt)
                     capture = CapturePlan(
-                        services.rolloutCapture(rollout) ?? accepted.target.capture, of: accepted.target.profile,
-                        request)
+                        registered ?? accepted.target.capture, of: accepted.target.profile, request)
                 }
                 let edited = RequestEdits.body(request.body, fields: request.fields, capture: capture)
                 body = edited.bytes

@@ -47,8 +47,7 @@ struct Lineage {
             }
         }
         let cut = Self.goingOn(with: messages, after: whole?.count ?? 0, among: conversations)
-        let beginning = Candidate.better(whole, inside)
-        let best = cut?.count ?? 0 > beginning?.count ?? 0 ? cut : beginning
+        let best = cut.map { $0.count > whole?.count ?? 0 } == true ? cut : Candidate.better(whole, inside)
         self.init(parent: best?.trace, turn: best?.turn ?? 0, ends: best.map { Array($0.ends) } ?? [])
     }
 

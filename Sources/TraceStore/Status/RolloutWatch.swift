@@ -45,9 +45,9 @@ package final class RolloutWatch: Sendable {
         return table.withLock { $0.admit(rollout, attempt: attempt) }
     }
 
-    package func capture(of rollout: RolloutKey) -> Capture? {
+    package func capture(of rollout: RolloutKey, attempt: AttemptID?) -> Capture? {
         guard !isIdle.load(ordering: .acquiring) else { return nil }
-        return table.withLock { $0.capture(of: rollout) }
+        return table.withLock { $0.capture(of: rollout, attempt: attempt) }
     }
 
     package func takeBack(_ rollout: RolloutKey, attempt: Int) {

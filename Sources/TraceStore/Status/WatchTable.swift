@@ -168,8 +168,11 @@ package struct WatchTable: Sendable {
                     rollout: rollout, attempt: entry.attempt, cause: .budget(exhaustion.limit, exhaustion.bound)))
     }
 
-    /// What is to be captured of a rollout's calls, when its registration has said so.
-    package func capture(of rollout: RolloutKey) -> Capture? { entries[rollout]?.capture }
+    /// What is to be captured of an attempt's calls, when its registration has said so.
+    package func capture(of rollout: RolloutKey, attempt name: AttemptID?) -> Capture? {
+        guard let entry = entries[rollout], matches(name, entry.name) else { return nil }
+        return entry.capture
+    }
 
     /// A call that was counted has failed: it counts no more.
     package mutating func takeBack(_ rollout: RolloutKey, attempt: Int) {

@@ -66,8 +66,7 @@ package struct Gateway: Service {
             throw error
         }
         let proxy = ModelProxy(
-            configuration.proxy, ledger: ledger, group: group, logger: logger, metrics: metrics,
-            rolloutCapture: { [ledger] in ledger.capture(of: $0) })
+            configuration.proxy, ledger: ledger, group: group, logger: logger, metrics: metrics)
         let registry = ConnectionRegistry(limit: configuration.connections.connections)
         do {
             let sockets = try await ListeningSockets.bind(

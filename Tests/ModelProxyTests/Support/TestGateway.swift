@@ -18,7 +18,6 @@ struct TestGateway: Sendable {
     static func with(
         upstream: String?, allowed: [String] = [], upstreamKey: String? = nil,
         configure: @Sendable (inout ProxyConfiguration) throws -> Void = { _ in },
-        rolloutCapture: @escaping ModelProxy.RolloutCapture = { _ in nil },
         run body: @Sendable (TestGateway) async throws -> Void
     ) async throws {
         var configuration = ProxyConfiguration(
@@ -30,8 +29,7 @@ struct TestGateway: Sendable {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let ledger = TraceLedger(store: store, logger: logger)
         let group = MultiThreadedEventLoopGroup.singleton
-        let proxy = ModelProxy(
-            configuration, ledger: ledger, group: group, logger: logger, rolloutCapture: rolloutCapture)
+        let proxy = ModelProxy(configuration, ledger: ledger, group: group, logger: logger)
         let listener = try await ServerBootstrap(group: group)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelInitializer { channel in
