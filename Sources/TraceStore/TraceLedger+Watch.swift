@@ -44,9 +44,14 @@ extension TraceLedger {
             if case .log(let line) = record, line.isRenewal { renewals[index] = try await renew(line) }
         }
         guard !renewals.isEmpty else { return try await commit(records) }
-        var committed = try await commit(
-            records.enumerated().compactMap { renewals[$0.offset] == nil ? $0.element : nil }
-        ).makeIterator()
+        let others = records.indices.filter { renewals[$0] == nil }.map { records[$0] }
+        var committed: IndexingIterator<[Result<RecordOutcome, StoreError>]>
+        do {
+            committed = try await commit(others).makeIterator()
+        } catch let error as StoreError {
+            // What finds no room does not take the renewals beside it along.
+            committed = others.map { _ in .failure(error) }.makeIterator()
+        }
         return records.indices.map { index in
             if let receipt = renewals[index] { return .success(.stored(receipt)) }
             return committed.next() ?? .failure(StoreError(.unavailable, "the store did not answer"))

@@ -67,6 +67,13 @@ struct GatewayOptions: ParsableArguments {
             valueName: "file"))
     var apiKeysFile: String?
 
+    @Flag(
+        name: .customLong("forward-authorization"),
+        help: ArgumentHelp(
+            "With keys, too, pass a caller's Authorization on to upstreams without a key of their own. Without keys it "
+                + "always goes on. (ROLLCALL_FORWARD_AUTHORIZATION=1)"))
+    var forwardAuthorization = false
+
     @Option(
         help: ArgumentHelp(
             "Delete a rollout when nothing has come of it for so long: 30d, 12h, 90m or 45s. "

@@ -28,6 +28,8 @@ struct GatewaySettings {
         let keys = try Self.keys(options, sources)
         var configuration = GatewayConfiguration(
             proxy: ProxyConfiguration(keys: keys, upstreams: try Self.upstreams(options, sources)))
+        configuration.proxy.forwardsAuthorization = try sources.flag(
+            options.forwardAuthorization, "--forward-authorization", "ROLLCALL_FORWARD_AUTHORIZATION")
         configuration.host = sources.text(options.host, "ROLLCALL_HOST") ?? configuration.host
         let port = try sources.value(options.port, "--port", "ROLLCALL_PORT", "a number from 0 to 65535") { text in
             Int(text).flatMap { (0...65535).contains($0) ? $0 : nil }
@@ -63,8 +65,8 @@ struct GatewaySettings {
             try sources.value(options.logFormat, "--log-format", "ROLLCALL_LOG_FORMAT", "text or json") {
                 StandardErrorLogHandler.Format(rawValue: $0)
             } ?? .text
-        let isQuiet = try sources.value(nil, "--quiet", "ROLLCALL_QUIET", "1 or 0") { ["0": false, "1": true][$0] }
-        showsFigures = !options.quiet && isQuiet != true && environment["TERM"] != "dumb"
+        let isQuiet = try sources.flag(options.quiet, "--quiet", "ROLLCALL_QUIET")
+        showsFigures = !isQuiet && environment["TERM"] != "dumb"
     }
 
     func logger(around line: StandingLine) -> Logger {
@@ -75,15 +77,14 @@ struct GatewaySettings {
     }
 
     private static func keys(_ options: GatewayOptions, _ sources: SettingSources) throws -> KeyRing {
-        if let file = options.apiKeysFile ?? sources.environment["ROLLCALL_API_KEYS_FILE"] {
-            do {
-                return try KeyRing(file: try sources.contents(of: file, flag: "--api-keys-file"), name: file)
-            } catch let error as ProxyConfigurationError {
-                throw GatewaySettingError(description: error.description)
-            }
+        let listed = sources.environment["ROLLCALL_API_KEYS"].map { KeyRing(list: $0) } ?? .open
+        guard let file = options.apiKeysFile ?? sources.environment["ROLLCALL_API_KEYS_FILE"] else { return listed }
+        do {
+            return listed.adding(
+                try KeyRing(file: try sources.contents(of: file, flag: "--api-keys-file"), name: file))
+        } catch let error as ProxyConfigurationError {
+            throw GatewaySettingError(description: error.description)
         }
-        guard let list = sources.environment["ROLLCALL_API_KEYS"] else { return .open }
-        return KeyRing(list: list)
     }
 
     private static func upstreams(_ options: GatewayOptions, _ sources: SettingSources) throws -> UpstreamRules {
@@ -131,6 +132,11 @@ private struct SettingSources {
                 description: "\(flag == nil ? variable : name) is '\(text)', expected \(expected)")
         }
         return value
+    }
+
+    func flag(_ isGiven: Bool, _ name: String, _ variable: String) throws -> Bool {
+        if isGiven { return true }
+        return try value(nil, name, variable, "1 or 0") { ["0": false, "1": true][$0] } ?? false
     }
 
     func contents(of file: String, flag: String) throws -> String {

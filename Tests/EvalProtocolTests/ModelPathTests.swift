@@ -41,6 +41,10 @@ struct ModelPathTests {
         ("{T}/encoded_base_url/aHR0cDovL3g6MS92MQ=={C}", "/chat/completions r,i,e,n,w http://x:1/v1"),
         ("{T}/encoded_base_url/aHR0cDovL3g6MS92MQ%3D%3D/v1{C}", "/chat/completions r,i,e,n,w http://x:1/v1"),
         ("{T}/encoded_base_url/aHR0cDovL3g6MS92MQ{C}", "/chat/completions r,i,e,n,w http://x:1/v1"),
+        (
+            "{T}/encoded_base_url/x/encoded_base_url/aHR0cDovL3g6MS92MQ=={C}",
+            "/chat/completions r,i,e,n,w/encoded_base_url/x http://x:1/v1"
+        ),
         // A row's id may hold slashes, spaces, other letters, and words of the path itself.
         ("{T}/12{C}", "/chat/completions r,i,e,n,w/12"),
         ("{T}//12/{C}", "/chat/completions r,i,e,n,w//12/"),

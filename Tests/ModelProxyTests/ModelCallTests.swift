@@ -12,10 +12,13 @@ struct ModelCallTests {
     private let start = NIODeadline.uptimeNanoseconds(1_000_000_000_000)
 
     private func call(
-        streams: Bool = false, recorded: Bool = true, toleratesEnd: Bool = false, maximum: Int = 1 << 20
+        streams: Bool = false, choices: Int = 1, recorded: Bool = true, toleratesEnd: Bool = false,
+        maximum: Int = 1 << 20
     ) -> ModelCall {
         ModelCall(
-            .init(isRecorded: recorded, streams: streams, toleratesEnd: toleratesEnd, maximumAnswerBytes: maximum),
+            .init(
+                isRecorded: recorded, streams: streams, choices: choices, toleratesEnd: toleratesEnd,
+                maximumAnswerBytes: maximum),
             now: start)
     }
 
@@ -49,7 +52,7 @@ struct ModelCallTests {
         #expect(call.phase == .collecting)
     }
 
-    @Test("a record that failed becomes a problem, and one that comes too late changes nothing")
+    @Test("a commit that takes over ten seconds counts as failed, and one that comes later changes nothing")
     func recordFails() {
         var call = call()
         _ = call.answered(head(), now: start)
@@ -61,27 +64,107 @@ struct ModelCallTests {
         #expect(late.head == nil && late.end == nil)
     }
 
-    @Test("five seconds of silence after the finish complete a stream, and thirty in any case")
-    func silence() {
+    @Test("a stream's commit that takes over ten seconds is told in the stream, which is then aborted")
+    func streamedRecordFails() {
+        var call = call(streams: true)
+        _ = call.answered(streamHead, now: start)
+        #expect(call.received(bytes(finish + Script.done), now: start).record?.state == .recorded)
+        let early = call.checkTime(isPaused: false, now: after(9))
+        #expect(early.bytes == nil && early.end == nil)
+        let failed = call.checkTime(isPaused: false, now: after(10))
+        let text = failed.bytes.map { String(buffer: $0) } ?? ""
+        #expect(text.hasPrefix("data: {\"error\"") && text.contains("not_recorded") && !text.contains("stop"))
+        #expect(failed.end == .abort && failed.drops && failed.problem == nil)
+        let late = call.recorded(true, now: after(11))
+        #expect(late.bytes == nil && late.end == nil)
+    }
+
+    @Test(
+        "holding begins when as many choices as were asked for have a finish reason that is not empty",
+        arguments: [
+            (1, [(0, nil), (0, ""), (0, "stop")]), (1, [(0, "length")]),
+            (2, [(0, "stop"), (1, nil), (1, ""), (1, "tool_calls")]), (2, [(1, "stop"), (1, nil), (0, "stop")]),
+        ] as [(Int, [(index: Int, finish: String?)])])
+    func finishing(choices: Int, events: [(index: Int, finish: String?)]) {
+        var call = call(streams: true, choices: choices)
+        _ = call.answered(streamHead, now: start)
+        for (number, event) in events.enumerated() {
+            let text = bytes(Script.event("a", finish: event.finish, index: event.index))
+            let passed = call.received(text, now: start).bytes
+            #expect(passed == (number == events.count - 1 ? nil : text), "event \(number)")
+        }
+        #expect(call.phase == .holding(since: start))
+    }
+
+    @Test(
+        "an upstream that is silent for five seconds after the holding began is complete, and any after thirty in all",
+        arguments: [
+            (0, [], 5), (100, [], 5), (0, [3], 8), (0, [4, 8], 13), (0, [4, 8, 12, 16, 20, 24, 28], 30),
+        ] as [(Int64, [Int64], Int64)])
+    func silence(begins: Int64, pings: [Int64], completes: Int64) {
         var call = call(streams: true)
         _ = call.answered(streamHead, now: start)
         #expect(call.received(bytes(Script.event("a")), now: start).bytes == bytes(Script.event("a")))
-        #expect(call.received(bytes(finish), now: start).bytes == nil)
-        #expect(call.phase == .holding(since: start))
-        #expect(call.checkTime(isPaused: false, now: after(4)).record == nil)
-        for second in stride(from: Int64(4), to: 30, by: 4) {
-            _ = call.received(bytes(": ping\n\n"), now: after(second))
-            #expect(call.checkTime(isPaused: false, now: after(second + 1)).record == nil)
+        #expect(call.received(bytes(finish), now: after(begins)).bytes == nil)
+        #expect(call.phase == .holding(since: after(begins)))
+        for second in 1..<completes {
+            if pings.contains(second) { _ = call.received(bytes(": ping\n\n"), now: after(begins + second)) }
+            #expect(call.checkTime(isPaused: false, now: after(begins + second)).record == nil, "\(second)")
         }
-        #expect(call.checkTime(isPaused: false, now: after(30)).record?.state == .recorded)
-        let released = call.recorded(true, now: after(30))
-        #expect(released.bytes.map { String(buffer: $0) }?.hasPrefix(finish) == true && released.end == nil)
-        #expect(call.phase == .released)
-        // What comes later passes, and is added to the record.
-        let usage = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}\n\n"
-        #expect(call.received(bytes(usage), now: after(31)).bytes == bytes(usage))
-        let ended = call.upstreamEnded(now: after(31))
+        #expect(call.checkTime(isPaused: false, now: after(begins + completes)).record?.state == .recorded)
+    }
+
+    private static let usage = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}"
+
+    @Test("what comes after the release passes, and is added to the record")
+    func afterRelease() {
+        var call = call(streams: true)
+        _ = call.answered(streamHead, now: start)
+        _ = call.received(bytes(finish), now: start)
+        #expect(call.checkTime(isPaused: false, now: after(5)).record?.state == .recorded)
+        let released = call.recorded(true, now: after(5))
+        #expect(released.bytes == bytes(finish) && released.end == nil && call.phase == .released)
+        let usage = bytes(Self.usage + "\n\n")
+        #expect(call.received(usage, now: after(6)).bytes == usage)
+        let ended = call.upstreamEnded(now: after(7))
         #expect(ended.amends && ended.end == .clean && call.facts?.usage?.completionTokens == 2)
+    }
+
+    enum UpstreamEnd: CaseIterable, Sendable { case whileHeld, whileCommitted, afterRelease }
+
+    @Test(
+        "an event without its empty line counts when the upstream ends: while held, while committed, after the release",
+        arguments: UpstreamEnd.allCases)
+    func leftEvent(end: UpstreamEnd) {
+        var call = call(streams: true)
+        _ = call.answered(streamHead, now: start)
+        _ = call.received(bytes(end == .afterRelease ? finish : finish + Self.usage), now: start)
+        if end == .whileHeld {
+            #expect(call.upstreamEnded(now: after(1)).record?.state == .recorded)
+        } else {
+            #expect(call.checkTime(isPaused: false, now: after(5)).record?.state == .recorded)
+        }
+        let ended: ModelCall.Step
+        if end == .afterRelease {
+            _ = call.recorded(true, now: after(5))
+            #expect(call.received(bytes(Self.usage), now: after(6)).bytes == bytes(Self.usage))
+            ended = call.upstreamEnded(now: after(6))
+        } else {
+            if end == .whileCommitted { _ = call.upstreamEnded(now: after(6)) }
+            ended = call.recorded(true, now: after(6))
+            #expect(ended.bytes == bytes(finish + Self.usage))
+        }
+        #expect(ended.end == .clean && call.facts?.usage?.completionTokens == 2)
+        #expect(ended.amends == (end != .whileHeld))
+    }
+
+    @Test("an event that breaks off after the finish does not spoil the record")
+    func brokenEvent() {
+        var call = call(streams: true)
+        _ = call.answered(streamHead, now: start)
+        _ = call.received(bytes(finish + "data: {\"choices\":[],\"usa"), now: start)
+        #expect(call.upstreamEnded(now: start).record?.state == .recorded)
+        #expect(call.recorded(true, now: start).end == .clean)
     }
 
     @Test("a stream whose [DONE] is out ends after five more seconds, whatever the upstream does")

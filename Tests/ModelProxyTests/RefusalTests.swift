@@ -27,7 +27,10 @@ struct RefusalTests {
         arguments: [
             Case(path: "\(tags)/responses", status: 404, words: ["OpenAIChatCompletionsModel", "chat completions"]),
             Case(path: "\(tags)/v1/messages", status: 404, words: ["chat completions"]),
+            Case(path: "\(tags)/completions", status: 404, words: ["chat completions"]),
             Case(path: "/v1/completions", status: 404, words: ["chat completions"]),
+            Case(path: "/v1/responses", status: 404, words: ["chat completions"]),
+            Case(path: "/messages", status: 404, words: ["chat completions"]),
             Case(method: "GET", path: "\(tags)/chat/completions", status: 405, words: ["POST"]),
             Case(method: "POST", path: "/v1/models", status: 405, words: ["GET"]),
             Case(path: "\(tags)/chat/completions", body: #"{"a":1,}"#, status: 400, words: ["byte 7"]),
@@ -95,6 +98,66 @@ struct RefusalTests {
                 gateway in
                 _ = try await gateway.exchange(headers: ["Authorization: Bearer k1"])
                 #expect(upstream.requests.last?.headers["authorization"] == [])
+            }
+        }
+    }
+
+    struct Origin: Sendable, CustomTestStringConvertible {
+        var keys: KeyRing
+        var forwards = false
+        var hasKey = false
+        var authorization: String?
+        var testDescription: String { "\(keys), forwards \(forwards), has a key \(hasKey)" }
+    }
+
+    @Test(
+        "the upstream's key stays at its origin; elsewhere an own key goes, or without keys or by the flag the caller's",
+        arguments: [
+            Origin(keys: .open, authorization: "Bearer k1"),
+            Origin(keys: .open, hasKey: true, authorization: "Bearer other-secret"),
+            Origin(keys: KeyRing(list: "k1"), authorization: nil),
+            Origin(keys: KeyRing(list: "k1"), hasKey: true, authorization: "Bearer other-secret"),
+            Origin(keys: KeyRing(list: "k1"), forwards: true, authorization: "Bearer k1"),
+            Origin(keys: KeyRing(list: "k1"), forwards: true, hasKey: true, authorization: "Bearer other-secret"),
+        ])
+    func origins(_ example: Origin) async throws {
+        let upstream = try await ScriptedHTTPServer.start { _ in .text(Script.completion) }
+        let other = try await ScriptedHTTPServer.start { _ in .text(Script.completion) }
+        let headers = ["authorization: Bearer k1"]
+        let encoded = Base64.encoded(Array(other.url.utf8), alphabet: .urlSafe)
+        let path = "\(Self.tags)/encoded_base_url/\(encoded)/chat/completions"
+        try await TestGateway.with(
+            upstream: upstream.url, allowed: [other.url + (example.hasKey ? "=OTHER_KEY" : "")],
+            upstreamKey: "upstream-secret",
+            configure: {
+                $0.keys = example.keys
+                $0.forwardsAuthorization = example.forwards
+            }
+        ) { (gateway: TestGateway) async throws in
+            let named = try await gateway.exchange("POST", path, headers: headers)
+            #expect(named.status == 200)
+            #expect(other.requests.map { $0.header("authorization") } == [example.authorization])
+            let standard = try await gateway.exchange(headers: headers)
+            #expect(standard.status == 200)
+            #expect(upstream.requests.map { $0.header("authorization") } == ["Bearer upstream-secret"])
+        }
+        await upstream.stop()
+        await other.stop()
+    }
+
+    @Test("a redirect passes as it is and is not followed", arguments: [301, 302, 303, 307, 308])
+    func redirects(status: Int) async throws {
+        try await ScriptedHTTPServer.with({ _ in .text(Script.completion) }) { other in
+            let location = other.url + "/chat/completions"
+            try await ScriptedHTTPServer.with({ _ in .text("moved", status: status, headers: ["location": location]) })
+            { upstream in
+                try await TestGateway.with(upstream: upstream.url, allowed: [other.url], upstreamKey: "secret") {
+                    gateway in
+                    let answer = try await gateway.exchange()
+                    #expect(answer.status == status && answer["location"] == location && answer.text == "moved")
+                    try await eventually("the record") { gateway.store.calls.map(\.state) == [.failed] }
+                    #expect(other.requests.isEmpty && upstream.requests.count == 1)
+                }
             }
         }
     }

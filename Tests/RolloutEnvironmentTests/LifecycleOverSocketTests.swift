@@ -134,6 +134,26 @@ import WireJSON
         }
     }
 
+    @Test("an /init that would join what the gateway has ended starts a new attempt") func joiningTheEnded()
+        async throws
+    {
+        try await FakeGateway.with { gateway in
+            try await ServedEnvironment.with(Self.waiting()) { environment in
+                let first = try await environment.initialize(.test("a", gateway: gateway.url))
+                let ended = try #require(first.json?["attempt"]?.string)
+                gateway.onLine { line in
+                    .json(["attempt": 1, "current": true, "final": line.attempt == ended ? 4 : nil])
+                }
+                let again = try await environment.initialize(.test("a", gateway: gateway.url))
+                #expect(again.status == 200 && again.json?["status"] == "accepted")
+                #expect(again.json?["attempt"]?.string != ended)
+                let joined = try await environment.initialize(.test("a", gateway: gateway.url))
+                #expect(joined.json?["status"] == "joined" && joined.json?["attempt"] == again.json?["attempt"])
+                _ = try await environment.post("/cancel", ["all": true])
+            }
+        }
+    }
+
     @Test("at once repeated /init starts one agent") func concurrentJoin() async throws {
         let starts = Atomic(0)
         try await FakeGateway.with { gateway in

@@ -73,7 +73,7 @@ struct StatusSubscriptionTests {
         await ledger.finish()
     }
 
-    @Test("an unknown id begins anew")
+    @Test("an id that is unknown, or newer than any, begins anew")
     func unknown() async throws {
         let folder = try Folder()
         let ledger = try Self.ledger(folder)
@@ -82,6 +82,33 @@ struct StatusSubscriptionTests {
             var events = ledger.subscribe(Self.filter, account: .default, after: id).makeAsyncIterator()
             for expected in ["reset", "a 100", "ready"] { #expect(try await Self.word(&events) == expected) }
         }
+        await ledger.finish()
+    }
+
+    @Test("an id older than what is kept begins anew, and the oldest that is kept does not")
+    func forgotten() async throws {
+        let folder = try Folder()
+        let store = try SQLiteTraceStore(path: folder.file("s"))
+        var sequences: [Int64] = []
+        for _ in 0..<102 {
+            let lines = (0..<1000).map { _ in
+                StoreRecord.log(Samples.log("a", code: .running, extraTags: ["experiment_id:e"]))
+            }
+            sequences += try store.apply(lines).events.compactMap(\.sequence)
+        }
+        #expect(sequences.count == 102_000 && sequences == sequences.sorted())
+        let ledger = TraceLedger(store: store, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        for id in [sequences[0], sequences[999]] {
+            var events = ledger.subscribe(Self.filter, account: .default, after: id).makeAsyncIterator()
+            for expected in ["reset", "a 101", "ready"] { #expect(try await Self.word(&events) == expected) }
+        }
+        // At least the last hundred thousand are kept.
+        var events = ledger.subscribe(Self.filter, account: .default, after: sequences[2_000]).makeAsyncIterator()
+        guard case .status(let next) = try await events.next() else {
+            Issue.record("no status")
+            return
+        }
+        #expect(next.sequence == sequences[2_001])
         await ledger.finish()
     }
 

@@ -247,7 +247,7 @@ struct StoreContractTests {
         try store.close()
     }
 
-    @Test("the line that set the status is in every answer", arguments: StoreKind.allCases)
+    @Test("the line that set the status is in every answer, whatever the limit", arguments: StoreKind.allCases)
     func statusLine(kind: StoreKind) async throws {
         let folder = try Folder()
         let store = try kind.open(folder)
@@ -257,8 +257,10 @@ struct StoreContractTests {
         for tag in ["rollout_id:r", "rollout_id:s"] {
             #expect(try await logs(store, tag, limit: 3) == ["9", "8", "the end"])
             #expect(try await logs(store, tag, limit: 1) == ["the end"])
+            #expect(try await logs(store, tag, limit: 0) == ["the end"])
             #expect(try await logs(store, tag, limit: 11).count == 11)
             #expect(try await logs(store, tag, program: "other", limit: 3) == [])
+            #expect(try await logs(store, tag, program: "other", limit: 0) == [])
         }
         try store.close()
     }

@@ -70,7 +70,10 @@ import WireJSON
             "POST", "/attempt/\(String(repeating: "a", count: 65))/logs", #"{"tags":["rollout_id:x"]}"#, 400, "attempt"),
     ]
 
-    static let batches: [Case] = batchRoutes.flatMap { route -> [Case] in
+    /// Where an array of items is taken.
+    static let itemRoutes = batchRoutes + ["/v1/rollouts", "/v1/scores"]
+
+    static let batches: [Case] = itemRoutes.flatMap { route -> [Case] in
         [
             Case("POST", route, "", 400, "JSON"),
             Case("POST", route, "{}", 400, "array"),
@@ -136,9 +139,6 @@ import WireJSON
         Case("GET", "/v1/events?experiment=e", 400, "experiment_id"),
         Case("GET", "/v1/events?experiment_id=%FF", 422, "experiment_id"),
         Case("GET", "/v1/events?experiment_id=x&run_id=", 422, "run_id"),
-        Case("POST", "/v1/rollouts", "", 400, "JSON"),
-        Case("POST", "/v1/rollouts", "{}", 400, "array"),
-        Case("POST", "/v1/rollouts", manyItems, 400, "1000"),
         Case("GET", "/v1/rollouts/nobody", 404, "nobody"),
         Case("GET", "/v1/rollouts/%FF", 400, "rollout id"),
         Case("GET", "/v1/rollouts", 405, "POST"),
@@ -193,7 +193,7 @@ import WireJSON
     @Test("a body beyond the bound is refused at once, with and without a length, and the connection ends")
     func tooLarge() async throws {
         try await GatewayFixture.with(configure: { $0.routes.logBodyBytes = 1000 }) { gateway in
-            for route in Self.logRoutes + Self.batchRoutes + ["/v1/rollouts"] {
+            for route in Self.logRoutes + Self.itemRoutes {
                 let whole = try await gateway.post(route, "[" + String(repeating: " ", count: 2000) + "]")
                 #expect(whole.status == 413, "\(route)")
                 #expect(whole.text.contains("1000 bytes"))
@@ -204,6 +204,18 @@ import WireJSON
                 let response = try await connection.response()
                 #expect(response.status == 413, "\(route)")
                 try await connection.waitForEnd()
+            }
+        }
+    }
+
+    @Test("an array of 1,000 items is taken, and each is answered") func fullBatches() async throws {
+        let items = JSONValue.array(Array(repeating: [:], count: 1000))
+        try await GatewayFixture.with { gateway in
+            for route in Self.itemRoutes {
+                let answer = try await gateway.post(route, items)
+                #expect(answer.status == 200, "\(route): \(answer.text.prefix(200))")
+                let codes = answer.json["results"]?.array?.map { $0["code"]?.int }
+                #expect(codes == Array(repeating: 400, count: 1000), "\(route)")
             }
         }
     }

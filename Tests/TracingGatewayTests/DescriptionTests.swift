@@ -62,7 +62,8 @@ import WireJSON
         }
     }
 
-    @Test("each path takes the methods that are described, and names them to any other") func methods() async throws {
+    @Test("each path takes the methods that are described, names them to any other, and tells a request id")
+    func methods() async throws {
         try await GatewayFixture.with { gateway in
             let paths = try #require(try await Self.description(gateway)["paths"]?.object)
             for path in paths.members {
@@ -75,11 +76,13 @@ import WireJSON
                     let answer = try await gateway.request(method, example)
                     #expect(![405, 500].contains(answer.status), "\(method) \(example): \(answer.text)")
                     #expect(answer.json["error"]?["code"] != "not_found", "\(method) \(example)")
+                    #expect(answer.header("x-rollcall-request-id") != nil, "\(method) \(example)")
                 }
                 for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"]
                 where !described.contains(method) {
                     let answer = try await gateway.request(method, example)
                     #expect(answer.status == 405, "\(method) \(example): \(answer.text)")
+                    #expect(answer.header("x-rollcall-request-id") != nil, "\(method) \(example)")
                     let allowed = answer.header("allow")?.split(separator: ", ").map(String.init) ?? []
                     #expect(
                         allowed.filter { $0 != "HEAD" } == described.sorted(), "\(method) \(example) takes \(allowed)")

@@ -66,6 +66,7 @@ import WireJSON
             #expect(all[3...].map(\.code) == [101, 100])
             #expect(all[4].data["status"]?["message"]?.string == "status 100")
             #expect(all[4].data["extras"]?["level"]?.string == "INFO")
+            #expect(all[4].data.object?.keys == ["rollout_id", "attempt", "status", "extras"])
             #expect(all[3...].allSatisfy { $0.id != nil })
             let head = reader.connection.text.lowercased()
             #expect(head.contains("content-type: text/event-stream"))
@@ -90,7 +91,7 @@ import WireJSON
         }
     }
 
-    @Test("an id that is not known is answered with reset and the current statuses") func reset() async throws {
+    @Test("an id that is unknown, or newer than any: reset, the current statuses, ready") func reset() async throws {
         try await GatewayFixture.with { gateway in
             try await gateway.log("r", code: 100)
             for id in ["99999999999999999", "nonsense", "-5", "12"] {
@@ -160,7 +161,8 @@ import WireJSON
         }
     }
 
-    @Test("a silent stream gets comments") func comments() async throws {
+    @Test("a silent stream gets a comment every 15 seconds") func comments() async throws {
+        #expect(RouteLimits().comment == .seconds(15))
         try await GatewayFixture.with(configure: { $0.routes.comment = .milliseconds(20) }) { gateway in
             let reader = try await Reader(gateway, "experiment_id=e1")
             try await eventually("comments") {

@@ -83,11 +83,63 @@ import WireJSON
         #expect(gateway.output.isEmpty)
     }
 
+    @Test("listed keys are the account default's, those of the file their lines', and both count") func keys()
+        async throws
+    {
+        try await Self.withFolder { folder in
+            let file = folder.appending(path: "keys").path
+            try "k1 one\nk2\n".write(toFile: file, atomically: true, encoding: .utf8)
+            let gateway = try RollcallProcess(
+                "gateway", ["--port", "0", "--store", Self.store(folder), "--api-keys-file", file],
+                variables: ["ROLLCALL_API_KEYS": "k1,k3,k4"])
+            _ = try await gateway.ready()
+            func bearer(_ key: String) -> [String] { ["authorization: Bearer \(key)"] }
+            let line = GatewayFixture.line("r", code: 100).description
+            #expect(try await gateway.request("POST", "/logs", headers: bearer("k3"), body: line).status == 200)
+            for (key, code) in [("k1", nil), ("k2", 100), ("k3", 100), ("k4", 100)] as [(String, Int?)] {
+                let status = try await gateway.request("GET", "/status?rollout_id=r", headers: bearer(key))
+                #expect(status.status == 200 && status.json["status"]?["code"]?.int == code, "\(key)")
+            }
+            #expect(try await gateway.request("GET", "/status?rollout_id=r", headers: bearer("k5")).status == 401)
+            gateway.signal(SIGTERM)
+            #expect(try await gateway.exitCode() == 0)
+        }
+    }
+
+    @Test("a caller's Authorization goes on without keys, and with keys by the flag or the variable alone")
+    func authorization() async throws {
+        let key = "Bearer key-1"
+        for (arguments, variables, expected) in [
+            ([], [:], key), ([], ["ROLLCALL_API_KEYS": "key-1"], nil),
+            (["--forward-authorization"], ["ROLLCALL_API_KEYS": "key-1"], key),
+            ([], ["ROLLCALL_API_KEYS": "key-1", "ROLLCALL_FORWARD_AUTHORIZATION": "1"], key),
+            ([], ["ROLLCALL_API_KEYS": "key-1", "ROLLCALL_FORWARD_AUTHORIZATION": "0"], nil),
+        ] as [([String], [String: String], String?)] {
+            try await Self.withFolder { folder in
+                try await ScriptedHTTPServer.with({ _ in .json(GatewayFixture.completion("hello")) }) { upstream in
+                    let gateway = try RollcallProcess(
+                        "gateway",
+                        ["--port", "0", "--store", Self.store(folder), "--upstream", upstream.url] + arguments,
+                        variables: variables)
+                    _ = try await gateway.ready()
+                    let answer = try await gateway.request(
+                        "POST", LimitedGateway.path("r"), headers: ["authorization: \(key)"],
+                        body: LimitedGateway.call)
+                    #expect(answer.status == 200)
+                    #expect(upstream.requests.map { $0.header("authorization") } == [expected], "\(arguments)")
+                    gateway.signal(SIGTERM)
+                    #expect(try await gateway.exitCode() == 0)
+                }
+            }
+        }
+    }
+
     @Test("every flag is explained") func help() async throws {
         let gateway = try RollcallProcess("gateway", ["--help"])
         #expect(try await gateway.exitCode() == 0)
         for flag in [
             "--host", "--port", "--store", "--upstream", "--allow-upstream", "--upstream-key-file", "--api-keys-file",
+            "--forward-authorization",
             "--grace", "--retain", "--log-level", "--log-format", "ROLLCALL_UPSTREAM_KEY", "ROLLCALL_API_KEYS",
         ] {
             #expect(gateway.output.contains(flag), "\(flag)")

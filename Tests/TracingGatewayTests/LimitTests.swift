@@ -141,6 +141,41 @@ import WireJSON
         }
     }
 
+    @Test("renewals of leases are never shed, nor by the lines beside them that are") func renewals() async throws {
+        let gate = Gate()
+        defer { gate.open() }
+        try await LimitedGateway.with(
+            ["--max-pending-records", "2"],
+            answer: { _ in
+                await gate.pass()
+                return .json(GatewayFixture.completion("hello"))
+            }
+        ) { gateway in
+            func line(_ own: String) -> String {
+                #"{"tags":["rollout_id:l"],"status":{"code":101,"message":"","details":[]},"extras":{"rollcall":\#(own)}}"#
+            }
+            let running = line(#"{"attempt":"a","lease_seconds":60}"#)
+            let renewal = line(#"{"attempt":"a","lease_seconds":60,"renewal":true}"#)
+            let told: JSONValue = ["attempt": 1, "current": true, "final": nil]
+            #expect(try await gateway.process.request("POST", "/logs", body: running).json == told)
+            var held: [RawConnection] = []
+            for _ in 0..<2 { held.append(try await gateway.send("r")) }
+            try await gateway.upstream.waitForRequests(2)
+            #expect(try await gateway.log().status == 503)
+            #expect(try await gateway.process.request("POST", "/logs", body: renewal).json == told)
+            let plain = #"{"tags":["rollout_id:l"],"message":"m"}"#
+            let batch = try await gateway.process.request(
+                "POST", "/v1/logs/batch", body: "[\(plain),\(renewal),\(plain)]")
+            let results = batch.json["results"]?.array ?? []
+            #expect(results.map { $0["ok"]?.bool } == [false, true, false], "\(batch.text)")
+            #expect(results.map { $0["code"]?.int } == [503, nil, 503])
+            gate.open()
+            for connection in held { #expect(try await connection.response().status == 200) }
+            let lines = try await gateway.process.request("GET", "/logs?tags=rollout_id:l").json["entries"]?.array
+            #expect(lines?.count == 1)
+        }
+    }
+
     @Test("connections") func connections() async throws {
         try await LimitedGateway.with(["--max-connections", "2"]) { gateway in
             var held: [RawConnection] = []

@@ -48,13 +48,18 @@ import WireJSON
         }
     }
 
-    @Test("line and status become visible together, for every rollout tag") func everyTag() async throws {
+    @Test("line and status become visible together, for every rollout tag; the attempt is the first one's")
+    func everyTag() async throws {
         let line = """
-            {"tags":["rollout_id:a","rollout_id:b"],"message":"m","status":{"code":100,"message":"done","details":[]}}
+            {"tags":["rollout_id:a","rollout_id:b"],"message":"m","status":{"code":100,"message":"done","details":[]},
+             "extras":{"rollcall":{"attempt":"x"}}}
             """
         try await GatewayFixture.with { gateway in
             let posted = try await gateway.post("/logs", line)
-            #expect(posted.status == 200)
+            #expect(posted.json == ["attempt": 1, "current": true, "final": 100])
+            for (rollout, attempt) in [("a", "x"), ("b", nil)] as [(String, String?)] {
+                #expect(try await gateway.status(rollout)["attempt"]?.string == attempt)
+            }
             for rollout in ["a", "b"] {
                 #expect(try await gateway.status(rollout)["status"]?["code"]?.int == 100)
                 #expect(try await gateway.get("/logs?tags=rollout_id:\(rollout)").json["entries"]?.array?.count == 1)
@@ -132,8 +137,10 @@ import WireJSON
             try await gateway.log("r", code: 101, message: "running", attempt: "a")
             try await gateway.log("r", code: 100, message: "done", attempt: "a")
             for index in 1...5 { try await gateway.log("r", message: "m\(index)", attempt: "a") }
-            let entries = try await gateway.get("/logs?tags=rollout_id:r&limit=2").json["entries"]?.array ?? []
-            #expect(entries.contains { $0["message"]?.string == "done" })
+            for (limit, count) in [(0, 1), (1, 1), (2, 2), (100, 7)] {
+                let entries = try await gateway.get("/logs?tags=rollout_id:r&limit=\(limit)").json["entries"]?.array
+                #expect(entries?.count == count && entries?.contains { $0["message"]?.string == "done" } == true)
+            }
         }
     }
 }

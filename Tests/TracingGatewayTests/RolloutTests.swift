@@ -82,6 +82,39 @@ import WireJSON
         }
     }
 
+    @Test("the page counts calls as started, recorded, failed, cut and unrecorded, and only recorded ones are traces")
+    func callCounts() async throws {
+        try await ScriptedHTTPServer.with({ request in
+            guard request.path.hasSuffix("/chat/completions") else { return .json(["data": []]) }
+            switch request.json?["model"]?.string {
+            case "fails": return .text("no", status: 500)
+            case "breaks":
+                return .events([#"data: {"choices":[{"index":0,"delta":{"content":"a"}}]}"# + "\n\n"], cut: true)
+            default: return .json(GatewayFixture.completion("hello"))
+            }
+        }) { upstream in
+            try await GatewayFixture.with(upstream: upstream.url + "/v1") { gateway in
+                let tags = "/rollout_id/r/invocation_id/i/experiment_id/e/run_id/u/row_id/w"
+                for (model, status) in [("works", 200), ("fails", 500), ("works", 200)] {
+                    let body: JSONValue = ["model": .string(model), "messages": []]
+                    #expect(try await gateway.post(tags + "/chat/completions", body).status == status)
+                }
+                let broken = #"{"model":"breaks","stream":true,"messages":[]}"#
+                let connection = try await RawConnection.open(gateway.port)
+                try await connection.send(
+                    "POST \(tags)/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: \(broken.utf8.count)\r\n\r\n"
+                        + broken)
+                try await connection.waitForEnd()
+                #expect(try await gateway.get(tags + "/v1/models").status == 200)
+                #expect(try await gateway.post(tags + "/embeddings", ["input": "x"]).status == 200)
+                let counts: JSONValue = ["started": 4, "recorded": 2, "failed": 1, "cut": 1, "unrecorded": 2]
+                try await eventually("counts") { try await gateway.get("/v1/rollouts/r").json["calls"] == counts }
+                let traces = try await gateway.get("/v1/traces?tags=rollout_id:r").json
+                #expect(traces["total_traces"]?.int == 2)
+            }
+        }
+    }
+
     @Test("a rollout is deleted whole, by its id, its experiment, run or invocation") func deleting() async throws {
         try await GatewayFixture.with { gateway in
             for rollout in ["a/1", "b"] {

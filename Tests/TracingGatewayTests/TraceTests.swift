@@ -1,6 +1,7 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
 import EvalProtocol
+import NIOHTTP1
 import TestSupport
 import Testing
 import TraceStore
@@ -14,7 +15,7 @@ import WireJSON
         return response.json["traces"]?.array ?? []
     }
 
-    @Test("a trace has the contract's shape and tells everything of the call") func shape() async throws {
+    @Test("a trace has the contract's shape") func shape() async throws {
         try await GatewayFixture.with { gateway in
             let messages: JSONValue = [["role": "user", "content": "what is 1+1?"]]
             let tool: JSONValue = ["type": "function", "function": ["name": "add", "parameters": ["b": 1, "a": 2]]]
@@ -44,7 +45,56 @@ import WireJSON
         }
     }
 
-    @Test("every route serves, and the project is echoed") func routes() async throws {
+    @Test("a trace tells the request as it was sent, its edits, models, attempt, parent, choices, usage and times")
+    func everything() async throws {
+        let answer: JSONValue = [
+            "id": "c", "object": "chat.completion", "model": "answered", "system_fingerprint": "fp",
+            "choices": [
+                ["index": 0, "message": ["role": "assistant", "content": "a"], "finish_reason": "stop"],
+                ["index": 1, "message": ["role": "assistant", "content": "b"], "finish_reason": "length"],
+            ],
+            "usage": ["prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5],
+        ]
+        try await ScriptedHTTPServer.with({ _ in .json(answer, headers: ["x-policy-version": "41"]) }) { upstream in
+            try await GatewayFixture.with(upstream: upstream.url + "/v1") { gateway in
+                let path = "/attempt/a1/rollout_id/r/invocation_id/i/experiment_id/e/run_id/u/row_id/w/chat/completions"
+                let first = #"{"model":"m","n":2,"messages":[{"role":"user","content":"hi"}]}"#
+                let second =
+                    #"{ "n":2,"model":"fireworks_ai/m", "messages":[{"role":"user","content":"hi"},"#
+                    + #"{"role":"assistant","content":"a"}, {"role":"user","content":"more","name":null}],"x":1.50}"#
+                var ids: [String?] = []
+                for body in [first, second] {
+                    let response = try await gateway.post(path, body)
+                    #expect(response.status == 200)
+                    ids.append(response.header("x-rollcall-request-id"))
+                }
+                let found = try await traces(gateway, "tags=rollout_id:r")
+                let trace = try #require(found.first)
+                let metadata = trace["metadata"]
+                #expect(metadata?["request"]?.string == second)
+                let edits = metadata?["edits"]?.array?.compactMap(\.string) ?? []
+                #expect(Set(edits).isSuperset(of: ["model-prefix", "message-nulls"]))
+                #expect(metadata?["upstream"]?.string == upstream.url + "/v1/chat/completions")
+                for (key, expected) in [
+                    ("requested_model", "fireworks_ai/m"), ("answered_model", "answered"),
+                    ("system_fingerprint", "fp"), ("policy_version", "41"), ("attempt", "a1"),
+                    ("finish_reason", "stop"), ("capture", "none"), ("request_id", ids[1]),
+                ] as [(String, String?)] {
+                    #expect(metadata?[key]?.string == expected, "\(key)")
+                }
+                #expect(metadata?["parent"]?.string == found.last?["id"]?.string)
+                #expect(found.last?["metadata"]?["parent"] == .null)
+                #expect(metadata?["attempt_number"]?.int == 1 && metadata?["streamed"]?.bool == false)
+                #expect(metadata?["choices"] == answer["choices"])
+                #expect(metadata?["usage"]?["completion_tokens"]?.int == 2)
+                let begins = try #require(metadata?["microseconds_to_first_byte"]?.int)
+                let ends = try #require(metadata?["microseconds_to_end"]?.int)
+                #expect(begins > 0 && begins <= ends)
+            }
+        }
+    }
+
+    @Test("every route serves, and the project is echoed and no filter") func routes() async throws {
         try await GatewayFixture.with { gateway in
             try await gateway.record("r")
             for route in BadInputTests.traceRoutes {

@@ -101,6 +101,25 @@ import WireJSON
         }
     }
 
+    @Test("a standstill of the gateway does not use up a lease") func standstill() async throws {
+        let folder = try TemporaryFolder()
+        let gateway = try RollcallProcess("gateway", ["--port", "0", "--store", "sqlite:\(folder.path)/s.sqlite"])
+        defer { gateway.end() }
+        _ = try await gateway.ready()
+        let line = running("r", lease: 3, attempt: "a").description
+        #expect(try await gateway.request("POST", "/logs", body: line).status == 200)
+        gateway.signal(SIGSTOP)
+        try await Task.sleep(for: .seconds(4))
+        gateway.signal(SIGCONT)
+        let renewal = running("r", lease: 3, renewal: true, attempt: "a").description
+        let answer = try await gateway.request("POST", "/logs", body: renewal)
+        #expect(answer.json == ["attempt": 1, "current": true, "final": nil])
+        let status = try await gateway.request("GET", "/v1/status?rollout_id=r&wait_seconds=20")
+        #expect(status.json["status"]?["code"]?.int == 14)
+        gateway.signal(SIGTERM)
+        #expect(try await gateway.exitCode() == 0)
+    }
+
     @Test("a used-up budget ends the rollout, and its calls get a typed 429 that is not worth repeating")
     func budget() async throws {
         let upstream = try await ScriptedHTTPServer.start { _ in

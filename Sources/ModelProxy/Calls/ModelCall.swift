@@ -119,11 +119,14 @@ package struct ModelCall {
             return completed(now: now)
         case .committing:
             holdRest()
+            if stream?.endedWithinEvent == true { hasMore = true }
             return Step()
         case .released:
-            let rest = plan.capture == nil ? nil : stream?.finish().holds
+            let rest = stream?.finish().holds
+            if stream?.endedWithinEvent == true { hasMore = true }
             var step = finished()
-            step.bytes = rest
+            // Without a capture it has passed already.
+            if plan.capture != nil { step.bytes = rest }
             return step
         case .waiting, .ended: return Step()
         }

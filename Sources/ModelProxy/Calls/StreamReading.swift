@@ -32,6 +32,8 @@ package struct StreamReading {
     package private(set) var isHolding = false
     /// Whether `[DONE]` has come.
     package private(set) var isDone = false
+    /// Whether the stream ended in an event that lacks its empty line.
+    package private(set) var endedWithinEvent = false
     /// Why the events do not add up to an answer, when one of them could not be read.
     package private(set) var fault: String?
 
@@ -63,10 +65,13 @@ package struct StreamReading {
         return inflater == nil ? try readPlain(bytes) : try readCompressed(bytes)
     }
 
-    /// The upstream has ended the stream: what is left of it.
+    /// The upstream has ended the stream: what is left of it. It counts if it can be read, and is no fault if it cannot.
     package mutating func finish() -> Portion {
         let rest = splitter.finish()
         guard !rest.isEmpty else { return Portion() }
+        endedWithinEvent = true
+        let fault = fault
+        defer { self.fault = fault }
         if capture != nil {
             var portion = Portion()
             noteCaptured(ServerSentEventSplitter.Event(parsing: rest), &portion)

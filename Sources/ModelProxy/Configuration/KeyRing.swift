@@ -53,7 +53,7 @@ package struct KeyRing: Sendable {
         }
     }
 
-    /// Both rings' keys.
+    /// Both rings' keys; one that both have belongs to the account of the other.
     package func adding(_ other: KeyRing) -> KeyRing { KeyRing(entries: entries + other.entries) }
 
     /// Whether any bearer passes.

@@ -9,13 +9,13 @@ extension SQLiteTraceStore {
     package func logs(_ query: LogQuery) async throws -> [StoredLog] {
         let hashSeed = self.hashSeed
         return try await reading { db in
-            guard query.limit > 0, let account = try TagRows.account(query.account, db),
+            guard query.limit >= 0, let account = try TagRows.account(query.account, db),
                 let selection = try LogSelection(query, account: account, seed: hashSeed, db)
             else { return [] }
             var ids = try selection.ids(db, limit: query.limit)
-            // The line that the status comes from is part of every answer it matches.
-            if ids.count == query.limit, let status = try selection.statusLine(db), status < ids[ids.count - 1] {
-                ids[ids.count - 1] = status
+            // The line that the status comes from is part of every answer it matches, of one of no lines too.
+            if ids.count == query.limit, let status = try selection.statusLine(db), status < ids.last ?? .max {
+                ids = ids.dropLast() + [status]
             }
             return try ids.compactMap { try selection.log($0, db) }
         }
