@@ -81,8 +81,7 @@ private struct Store {
             again.anchor = chain[anchor]
             again.anchorCount = zip(parts.map(\.place), anchorPlaces).prefix { $0 == $1 }.count
             again.parts = parts.map { place, bytes in
-                Conversation.Part(
-                    hash: RecordedRequest.hash(bytes), length: bytes.count, origin: place.call, index: place.index)
+                Conversation.Part(bytes, origin: place.call, index: place.index)
             }
             return again
         }
