@@ -27,6 +27,7 @@ enum ProcessLimits {
     /// otherwise keep what is as large, and a few large answers at once would take their memory for good.
     static func returnLargeBuffers() {
         #if canImport(Glibc)
+        // The C library's own function, looked up by its name, has this type: `int mallopt(int, int)`.
         typealias SetOption = @convention(c) (CInt, CInt) -> CInt
         let mmapThreshold: CInt = -3
         guard let function = dlsym(nil, "mallopt") else { return }

@@ -76,15 +76,12 @@ extension GatewayProblem {
 
 /// The problems of rollouts.
 extension GatewayProblem {
-    /// The code by which a client tells a used-up budget from a limit on requests.
-    static let budgetExhaustedCode = "budget_exhausted"
-
     static func budgetExhausted(_ exhaustion: WatchTable.Exhaustion) -> GatewayProblem {
         GatewayProblem(
             status: 429,
             "The rollout's budget of \(exhaustion.bound) \(exhaustion.limit.words) is used up, so this gateway has ended "
                 + "it. Register it with a larger budget to let it do more.",
-            type: "insufficient_quota", code: budgetExhaustedCode, param: "budget.\(exhaustion.limit.rawValue)")
+            type: "insufficient_quota", code: "budget_exhausted", param: "budget.\(exhaustion.limit.rawValue)")
     }
 }
 

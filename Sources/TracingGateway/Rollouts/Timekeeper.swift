@@ -1,6 +1,5 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
-import Logging
 import NIOCore
 import TraceStore
 
