@@ -264,12 +264,12 @@ extension StoreRecord {
         if case .log(let log) = self { log.code != nil } else { false }
     }
 
-    /// What the rollout has to be watched for from then on, if anything.
+    /// What the rollout is to be watched for from then on by a record that may be refused. A line with a lease has a
+    /// status, and those have no limit on their number.
     fileprivate var terms: RolloutTerms? {
         switch self {
-        case .log(let log): log.lease.map { RolloutTerms(lease: $0) }
         case .registration(let registration): registration.terms
-        case .call, .amendment, .verdict, .score, .deletion: nil
+        case .call, .amendment, .log, .verdict, .score, .deletion: nil
         }
     }
 }
