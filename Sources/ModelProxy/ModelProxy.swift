@@ -3,7 +3,6 @@
 package import CoreMetrics
 package import Logging
 package import NIOCore
-import NIOHTTP1
 import Synchronization
 package import TraceStore
 
@@ -33,25 +32,9 @@ package final class ModelProxy: Sendable {
     }
 
     /// Sets a client's connection up, to be called on its loop: model calls are answered here, every other request comes
-    /// out at the end, once it is clear that it is one.
-    ///
-    /// From the socket up: ``HeadWatch``, NIO's encoder and decoder, pipelining help (which keeps answers in the order of
-    /// their requests), ``ConnectionGuard``, ``ModelCallHandler``.
-    package func addHandlers(to channel: any Channel, limits: ConnectionLimits) throws {
-        var heads = NIOHTTPDecoderLimitConfiguration()
-        heads.maxHeaderFieldSize = limits.headBytes
-        heads.maxHeaderListSize = limits.headBytes
-        heads.maxHeaderFieldCount = limits.headerFields
-        let services = services(on: channel.eventLoop)
-        let guardian = ConnectionGuard(limits, services)
-        let pipeline = channel.pipeline.syncOperations
-        try pipeline.addHandler(HeadWatch(guardian))
-        try pipeline.addHandler(HTTPResponseEncoder())
-        try pipeline.addHandler(
-            ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: heads)))
-        try pipeline.addHandler(HTTPServerPipelineHandler())
-        try pipeline.addHandler(guardian)
-        try pipeline.addHandler(ModelCallHandler(services))
+    /// out at the end, as NIO's parts, and its answer is written to there.
+    package func addHandler(to channel: any Channel, limits: ConnectionLimits) throws {
+        try channel.pipeline.syncOperations.addHandler(ClientConnection(limits, services(on: channel.eventLoop)))
     }
 
     private func services(on loop: any EventLoop) -> LoopServices {

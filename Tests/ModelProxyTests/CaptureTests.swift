@@ -545,7 +545,7 @@ struct CaptureTests {
         let now = NIODeadline.uptimeNanoseconds(1)
         var call = ModelCall(plan, now: now)
         let head = ResponseHead(
-            status: 200, reason: "", headers: ["content-type": "text/event-stream"], framing: .chunked,
+            status: 200, reason: "", headers: ["content-type": "text/event-stream"], length: .chunked,
             keepsAlive: true)
         _ = call.answered(head, now: now)
         // The last event lacks its empty line.

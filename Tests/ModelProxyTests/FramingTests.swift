@@ -11,7 +11,7 @@ struct FramingTests {
         var bytes: String
         var status = 200
         var body = ""
-        var framing: ResponseHead.Framing
+        var length: BodyLength
         var keepsAlive = true
         /// Whether the connection's end ends it.
         var untilClose = false
@@ -23,39 +23,39 @@ struct FramingTests {
     static let good: [Case] = [
         Case(
             name: "length", bytes: "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", body: "hello",
-            framing: .length(5)),
+            length: .length(5)),
         Case(
             name: "length, rest", bytes: "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhello", body: "he",
-            framing: .length(2), rest: "llo"),
-        Case(name: "length zero", bytes: "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", framing: .length(0)),
-        Case(name: "no reason", bytes: "HTTP/1.1 429\r\nContent-Length: 0\r\n\r\n", status: 429, framing: .length(0)),
+            length: .length(2), rest: "llo"),
+        Case(name: "length zero", bytes: "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", length: .length(0)),
+        Case(name: "no reason", bytes: "HTTP/1.1 429\r\nContent-Length: 0\r\n\r\n", status: 429, length: .length(0)),
         Case(
             name: "chunks, extension, trailers",
             bytes:
                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n3;a=b\r\nabc\r\n0A \r\n0123456789\r\n0\r\nx-sum: 1\r\n\r\n",
-            body: "abc0123456789", framing: .chunked),
+            body: "abc0123456789", length: .chunked),
         Case(
             name: "interim answers",
             bytes:
                 "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nlink: x\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nx",
-            body: "x", framing: .length(1)),
+            body: "x", length: .length(1)),
         Case(
-            name: "until close", bytes: "HTTP/1.1 200 OK\r\n\r\nabc", body: "abc", framing: .untilClose,
+            name: "until close", bytes: "HTTP/1.1 200 OK\r\n\r\nabc", body: "abc", length: .untilClose,
             keepsAlive: false, untilClose: true),
         Case(
-            name: "HTTP/1.0", bytes: "HTTP/1.0 200 OK\r\ncontent-length: 1\r\n\r\nx", body: "x", framing: .length(1),
+            name: "HTTP/1.0", bytes: "HTTP/1.0 200 OK\r\ncontent-length: 1\r\n\r\nx", body: "x", length: .length(1),
             keepsAlive: false),
         Case(
             name: "HTTP/1.0 kept", bytes: "HTTP/1.0 200 OK\r\nconnection: Keep-Alive\r\ncontent-length: 1\r\n\r\nx",
-            body: "x", framing: .length(1)),
+            body: "x", length: .length(1)),
         Case(
             name: "closes", bytes: "HTTP/1.1 200 OK\r\nConnection: foo, Close\r\ncontent-length: 1\r\n\r\nx", body: "x",
-            framing: .length(1), keepsAlive: false),
-        Case(name: "HEAD", bytes: "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n", framing: .none, isHEAD: true),
-        Case(name: "204", bytes: "HTTP/1.1 204 No Content\r\n\r\n", status: 204, framing: .none),
+            length: .length(1), keepsAlive: false),
+        Case(name: "HEAD", bytes: "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n", length: .none, isHEAD: true),
+        Case(name: "204", bytes: "HTTP/1.1 204 No Content\r\n\r\n", status: 204, length: .none),
         Case(
             name: "obs-text and tabs", bytes: "HTTP/1.1 200 caf\u{e9}\r\nx:\t a\u{e9}b \t\r\ncontent-length:1\r\n\r\nx",
-            body: "x", framing: .length(1)),
+            body: "x", length: .length(1)),
     ]
 
     @Test("what is well formed is read, cut anywhere", arguments: good)
@@ -70,7 +70,7 @@ struct FramingTests {
                 Array(example.bytes.utf8), cuts: cuts, isHEAD: example.isHEAD, ends: example.untilClose)
             let note: Comment = "seed \(seed), round \(round)"
             #expect(read.head?.status == example.status, note)
-            #expect(read.head?.framing == example.framing, note)
+            #expect(read.head?.length == example.length, note)
             #expect(read.head?.keepsAlive == example.keepsAlive, note)
             #expect(read.body == Array(example.body.utf8), note)
             #expect(read.ends == 1, note)

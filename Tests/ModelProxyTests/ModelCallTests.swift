@@ -3,7 +3,6 @@
 import EvalProtocol
 import ModelProxy
 import NIOCore
-import NIOHTTP1
 import Testing
 import TraceStore
 
@@ -23,9 +22,9 @@ struct ModelCallTests {
     }
 
     private func head(_ status: Int = 200, type: String = "application/json", encoding: String? = nil) -> ResponseHead {
-        var headers: HTTPHeaders = ["content-type": type]
-        if let encoding { headers.add(name: "content-encoding", value: encoding) }
-        return ResponseHead(status: status, reason: "", headers: headers, framing: .chunked, keepsAlive: true)
+        let headers: HeaderFields =
+            if let encoding { ["content-type": type, "content-encoding": encoding] } else { ["content-type": type] }
+        return ResponseHead(status: status, reason: "", headers: headers, length: .chunked, keepsAlive: true)
     }
 
     private func after(_ seconds: Int64) -> NIODeadline { start + .seconds(seconds) }

@@ -74,10 +74,8 @@ final class CallContext {
         return amendment
     }
 
-    private static let policyVersionHeader = "x-policy-version"
-
     private static func policyVersion(_ head: ResponseHead) -> String? {
-        head.headers.first(name: policyVersionHeader)
+        head.headers.first(name: "x-policy-version")
     }
 
     private func microseconds(to time: NIODeadline) -> Int64 { (time - start).nanoseconds / 1000 }

@@ -23,10 +23,10 @@ enum CallRoute {
         var metadata: RolloutMetadata
     }
 
-    init(_ head: HTTPRequestHead, _ configuration: ProxyConfiguration, _ addresses: inout CallAddresses) {
+    init(_ head: RequestHead, _ configuration: ProxyConfiguration, _ addresses: inout CallAddresses) {
         let found: CallAddress?
         do {
-            found = try addresses.address(head.uri)
+            found = try addresses.address(head.target)
         } catch {
             self = .refuse(.wrongPath(error))
             return
@@ -35,7 +35,7 @@ enum CallRoute {
             self = .passUp
             return
         }
-        guard let account = configuration.keys.account(authorization: head.headers.first(name: "authorization")) else {
+        guard let account = configuration.keys.account(bytes: head.authorization) else {
             self = .refuse(.wrongKey)
             return
         }

@@ -1,7 +1,6 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
 package import NIOCore
-import NIOHTTP1
 package import TraceStore
 
 /// The life of one call from its request's end on: a value without channel, clock or I/O. Every event returns a
@@ -76,7 +75,7 @@ package struct ModelCall {
             choices: plan.choices, maximumBytes: plan.maximumAnswerBytes, encoding: encoding, capture: plan.capture)
         if plan.capture != nil {
             giveUpEncoding()
-            if case .length = head.framing { self.head?.framing = .chunked }
+            if case .length = head.length { self.head?.length = .chunked }
         }
         return Step(head: self.head)
     }

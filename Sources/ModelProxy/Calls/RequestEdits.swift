@@ -1,7 +1,7 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
+import NIOHTTP1
 package import NIOCore
-package import NIOHTTP1
 package import WireJSON
 
 /// Everything that the gateway changes in a request on its way to the upstream, and in an answer on its way back.
@@ -124,25 +124,22 @@ package enum RequestEdits {
 
     /// The whole request for the upstream, and the names of the edits in its head.
     package static func request(
-        _ head: HTTPRequestHead, to target: UpstreamTarget, query: Substring, body: [UInt8]?, rules: HeadRules
+        _ head: RequestHead, to target: UpstreamTarget, query: Substring, body: [UInt8]?, rules: HeadRules
     ) -> (bytes: ByteBuffer, edits: [String]) {
         var edits: [String] = []
-        // The head is put together apart: a buffer takes several times as long over each small piece.
-        var text: [UInt8] = []
-        text.reserveCapacity(1024)
-        text += head.method.rawValue.utf8
-        text += " ".utf8
-        text += target.path.utf8
+        var text = HeadText(capacity: head.headers.bytes.count + 512)
+        text.append(head.method.rawValue)
+        text.append(" ")
+        text.append(target.path)
         if !query.isEmpty {
-            text += "?".utf8
-            text += query.utf8
+            text.append("?")
+            text.append(query)
         }
-        text += " HTTP/1.1\r\nhost: ".utf8
-        text += target.origin.hostHeader.utf8
-        text += "\r\n".utf8
-        let named = headersNamed(byConnectionOf: head.headers)
-        for (name, value) in head.headers {
-            switch kind(of: name) {
+        text.append(" HTTP/1.1\r\n")
+        text.append("host", target.origin.hostHeader)
+        let bytes = head.headers.bytes
+        for field in head.headers.fields {
+            switch kind(of: field.name, in: bytes) {
             case .ofConnection: continue
             case .authorization:
                 guard target.key == nil, rules.forwardsAuthorization else {
@@ -151,117 +148,73 @@ package enum RequestEdits {
                 }
             case .acceptEncoding:
                 if rules.isRecorded {
-                    if value != "identity" { edits.append("accept-encoding") }
+                    if !bytes.isSame(field.value, as: "identity") { edits.append("accept-encoding") }
                     continue
                 }
-            case .other:
-                if !named.isEmpty, named.contains(name.lowercased()) { continue }
+            case .requestID, .other:
+                if !head.hopByHop.isEmpty, isNamed(field.name, in: bytes, among: head.hopByHop) { continue }
             }
-            text += name.utf8
-            text += ": ".utf8
-            text += value.utf8
-            text += "\r\n".utf8
+            text.append(field, of: bytes)
         }
         if let key = target.key {
-            text += "authorization: Bearer ".utf8
-            text += key.utf8
-            text += "\r\n".utf8
+            text.append("authorization", "Bearer " + key)
             edits.append("authorization")
         }
-        if rules.isRecorded { text += "accept-encoding: identity\r\n".utf8 }
-        if let body {
-            text += "content-length: ".utf8
-            text += String(body.count).utf8
-            text += "\r\n".utf8
-        }
-        text += "\r\n".utf8
-        var buffer = ByteBufferAllocator().buffer(capacity: text.count + (body?.count ?? 0))
-        buffer.writeBytes(text)
-        if let body { buffer.writeBytes(body) }
-        return (buffer, edits)
+        if rules.isRecorded { text.append("accept-encoding: identity\r\n") }
+        if let body { text.append("content-length", body.count) }
+        text.append("\r\n")
+        return (text.buffer(with: body ?? []), edits)
     }
 
     private enum HeaderKind {
-        case ofConnection, authorization, acceptEncoding, other
+        case ofConnection, authorization, acceptEncoding, requestID, other
     }
 
-    private static func kind(of name: String) -> HeaderKind {
-        switch name.utf8.count {
-        case 2 where name.isSame("te"), 4 where name.isSame("host"), 6 where name.isSame("expect"),
-            7 where name.isSame("trailer") || name.isSame("upgrade"),
-            10 where name.isSame("connection") || name.isSame("keep-alive"), 14 where name.isSame("content-length"),
-            16 where name.isSame("proxy-connection"), 17 where name.isSame("transfer-encoding"),
-            18 where name.isSame("proxy-authenticate"), 19 where name.isSame("proxy-authorization"):
+    private static func kind(of name: Range<Int>, in bytes: [UInt8]) -> HeaderKind {
+        func same(_ text: StaticString) -> Bool { bytes.isSame(name, as: text) }
+        return switch name.count {
+        case 2 where same("te"), 4 where same("host"), 6 where same("expect"), 7 where same("trailer") || same("upgrade"),
+            10 where same("connection") || same("keep-alive"), 14 where same("content-length"),
+            16 where same("proxy-connection"), 17 where same("transfer-encoding"), 18 where same("proxy-authenticate"),
+            19 where same("proxy-authorization"):
             .ofConnection
-        case 13 where name.isSame("authorization"): .authorization
-        case 15 where name.isSame("accept-encoding"): .acceptEncoding
+        case 13 where same("authorization"): .authorization
+        case 15 where same("accept-encoding"): .acceptEncoding
+        case 21 where same("x-rollcall-request-id"): .requestID
         default: .other
         }
     }
 
-    /// The headers that `Connection` says are for this connection only.
-    private static func headersNamed(byConnectionOf headers: HTTPHeaders) -> Set<String> {
-        var names: Set<String> = []
-        for (name, value) in headers where name.isSame("connection") {
-            // What nearly all of them say.
-            if value.isSame("keep-alive") || value.isSame("close") { continue }
-            for option in value.split(separator: ",") {
-                let word = option.lowercased().filter { $0 != " " && $0 != "\t" }
-                if word != "close" && word != "keep-alive" && word != "upgrade" { names.insert(word) }
-            }
-        }
-        return names
+    private static func isNamed(_ name: Range<Int>, in bytes: [UInt8], among names: [String]) -> Bool {
+        names.contains { $0.utf8.elementsEqual(bytes[name].lazy.map(\.lowercased)) }
     }
 
     // MARK: The answer's head
 
     package enum AnswerLength {
         case known(Int)
-        /// Chunks.
+        /// Chunks, or the connection's end.
         case unknown
         /// The headers stay as they are: an answer without a body.
         case asUpstreamSays
     }
 
-    package static func answerHead(
-        _ head: ResponseHead, length: AnswerLength, requestID: String
-    ) -> HTTPResponseHead {
-        // Names that were checked when the head was parsed, and ours: they need not be checked again one by one.
-        var headers: [(String, String)] = []
-        headers.reserveCapacity(head.headers.count + 4)
-        let named = headersNamed(byConnectionOf: head.headers)
-        for (name, value) in head.headers {
-            if case .ofConnection = kind(of: name), !isLengthToKeep(name, length) { continue }
-            if !named.isEmpty, named.contains(name.lowercased()) { continue }
-            if name.isSame("x-rollcall-request-id") { continue }
-            headers.append((name, value))
+    /// Writes the fields of an answer's head, but for `Connection` and how a body of unknown length ends.
+    static func writeFields(
+        of head: ResponseHead, length: AnswerLength, requestID: String, to text: inout HeadText
+    ) {
+        let bytes = head.headers.bytes
+        for field in head.headers.fields {
+            switch kind(of: field.name, in: bytes) {
+            case .ofConnection:
+                guard case .asUpstreamSays = length, bytes.isSame(field.name, as: "content-length") else { continue }
+            case .requestID: continue
+            case .authorization, .acceptEncoding, .other:
+                if !head.hopByHop.isEmpty, isNamed(field.name, in: bytes, among: head.hopByHop) { continue }
+            }
+            text.append(field, of: bytes)
         }
-        headers.append(("x-rollcall-request-id", requestID))
-        switch length {
-        case .known(let count): headers.append(("content-length", String(count)))
-        case .unknown: headers.append(("transfer-encoding", "chunked"))
-        case .asUpstreamSays: break
-        }
-        return HTTPResponseHead(
-            version: .http1_1, status: HTTPResponseStatus(statusCode: head.status, reasonPhrase: head.reason),
-            headers: HTTPHeaders(headers))
-    }
-
-    private static func isLengthToKeep(_ name: String, _ length: AnswerLength) -> Bool {
-        if case .asUpstreamSays = length { name.isSame("content-length") } else { false }
-    }
-}
-
-extension String {
-    /// Whether these are the letters of `text`, which is lower case, in either case.
-    func isSame(_ text: StaticString) -> Bool {
-        guard utf8.count == text.utf8CodeUnitCount else { return false }
-        var index = 0
-        for byte in utf8 {
-            let lower = (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
-            if lower != text.utf8Start[index] { return false }
-            index += 1
-        }
-        return true
+        text.append("x-rollcall-request-id", requestID)
+        if case .known(let count) = length { text.append("content-length", count) }
     }
 }

@@ -5,19 +5,11 @@ import NIOCore
 import NIOHTTP1
 import TraceStore
 
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Musl)
-import Musl
-#else
-import Glibc
-#endif
-
 /// One call: begins it, tells its ``ModelCall`` what happens, and does what that says.
 extension ModelCallHandler {
     // MARK: The request
 
-    func start(_ context: ChannelHandlerContext, _ intake: RequestIntake) {
+    func start(_ intake: RequestIntake) {
         let accepted = intake.accepted
         let path = accepted.address.path
         let configuration = services.configuration
@@ -45,14 +37,12 @@ extension ModelCallHandler {
                 edits = edited.edits
                 modelRequest = request
             } catch {
-                hold(0)
-                answer(context, error, requestID: requestID)
+                answer(error, requestID: requestID)
                 return
             }
         }
         if let problem = services.callsInFlight.begin(accepted.account, rollout) {
-            hold(0)
-            answer(context, problem, requestID: requestID)
+            answer(problem, requestID: requestID)
             return
         }
         if metadata != nil {
@@ -61,7 +51,7 @@ extension ModelCallHandler {
             // An answer's usual size; what it takes more is asked for when it is known.
             guard let room = services.ledger.reserve(bytes: intake.body.count + (16 << 10)) else {
                 services.callsInFlight.end(accepted.account, rollout)
-                answer(context, .noRoom(reasonForNoRoom), requestID: requestID)
+                answer(.noRoom(reasonForNoRoom), requestID: requestID)
                 return
             }
             reservation = consume room
@@ -71,8 +61,7 @@ extension ModelCallHandler {
         {
             services.callsInFlight.end(accepted.account, rollout)
             _ = reservation.take()
-            hold(0)
-            answer(context, problem, requestID: requestID)
+            answer(problem, requestID: requestID)
             return
         }
         let rules = RequestEdits.HeadRules(
@@ -164,12 +153,12 @@ extension ModelCallHandler {
     func upstreamSent(_ bytes: ByteBuffer) {
         if let step = call?.received(bytes, now: .now()) { perform(step) }
         keepRoom()
-        if call?.isRelaying == true, context?.channel.isWritable == false { upstream?.pause() }
+        if call?.isRelaying == true, connection?.isWritable == false { upstream?.pause() }
     }
 
     /// All that has come is written; it goes out.
     func upstreamPaused() {
-        if answerHasBegun { context?.flush() }
+        if answerHasBegun { connection?.flush() }
     }
 
     func upstreamEnded() {
@@ -194,7 +183,7 @@ extension ModelCallHandler {
 
     func performAndFlush(_ step: ModelCall.Step) {
         perform(step)
-        if step.bytes != nil, step.end == nil { context?.flush() }
+        if step.bytes != nil, step.end == nil { connection?.flush() }
     }
 
     func perform(_ step: ModelCall.Step) {
@@ -202,68 +191,43 @@ extension ModelCallHandler {
         if step.amends { amend() }
         if step.drops { dropUpstream() }
         let hasEnded = call?.phase == .ended
-        guard let context, let head = requestHead else {
+        guard let connection else {
             if hasEnded { forgetCall() }
             return
         }
         if let problem = step.problem {
             let requestID = callContext?.requestID ?? ""
             forgetCall()
-            answer(context, problem, requestID: requestID)
+            answer(problem, requestID: requestID)
             return
         }
-        if let answer = step.head { writeHead(context, answer, step.bodyLength, head) }
-        if let bytes = step.bytes, bytes.readableBytes > 0 {
-            context.write(Self.wrapOutboundOut(.body(.byteBuffer(bytes))), promise: nil)
+        if let head = step.head {
+            answerHasBegun = true
+            connection.write(
+                head, length: Self.length(step.bodyLength, head.length), requestID: callContext?.requestID ?? "")
         }
+        if let bytes = step.bytes { connection.write(bytes) }
         switch step.end {
         case .clean:
             forgetCall()
             state = .idle
-            context.writeAndFlush(Self.wrapOutboundOut(.end(nil)), promise: nil)
+            connection.end()
+            connection.flush()
         case .abort:
             forgetCall()
-            abort(context, isHTTP10: head.isHTTP10)
+            state = .closing
+            connection.abort()
         case nil:
             if hasEnded { forgetCall() }
         }
     }
 
-    private func writeHead(
-        _ context: ChannelHandlerContext, _ answer: ResponseHead, _ bodyLength: Int?, _ request: HTTPRequestHead
-    ) {
-        answerHasBegun = true
-        let length: RequestEdits.AnswerLength =
-            switch (bodyLength, answer.framing) {
-            case (let count?, _): .known(count)
-            case (nil, .none): .asUpstreamSays
-            case (nil, .length(let count)): .known(count)
-            case (nil, .chunked), (nil, .untilClose): .unknown
-            }
-        var head = RequestEdits.answerHead(answer, length: length, requestID: callContext?.requestID ?? "")
-        // Without a length the encoder would announce chunks, which an answer to HEAD has not.
-        if request.method == .HEAD, !head.headers.contains(name: "content-length") {
-            head.headers.add(name: "content-length", value: "0")
+    private static func length(_ known: Int?, _ upstream: BodyLength) -> RequestEdits.AnswerLength {
+        switch (known, upstream) {
+        case (let count?, _), (nil, .length(let count)): .known(count)
+        case (nil, .none): .asUpstreamSays
+        case (nil, .chunked), (nil, .untilClose): .unknown
         }
-        context.write(Self.wrapOutboundOut(.head(head)), promise: nil)
-    }
-
-    /// Ends the connection so that nobody takes the answer for whole.
-    private func abort(_ context: ChannelHandlerContext, isHTTP10: Bool) {
-        state = .closing
-        let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
-        let flushed = context.eventLoop.makePromise(of: Void.self)
-        context.writeAndFlush(Self.wrapOutboundOut(.body(.byteBuffer(ByteBuffer()))), promise: flushed)
-        flushed.futureResult.whenComplete { _ in
-            let context = bound.value
-            // The end of the connection is a clean end in HTTP/1.0, a reset is not.
-            if isHTTP10 { Self.resetOnClose(context) }
-            context.close(promise: nil)
-        }
-    }
-
-    private static func resetOnClose(_ context: ChannelHandlerContext) {
-        _ = (context.channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
     }
 
     private func dropUpstream() {

@@ -1,21 +1,20 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
 import NIOCore
-import NIOHTTP1
 
 /// A model call's request while its body comes in.
 struct RequestIntake {
-    let head: HTTPRequestHead
+    let head: RequestHead
     let accepted: CallRoute.Accepted
     private let maximumBytes: Int
     private(set) var body: [UInt8] = []
     private(set) var isTooLarge = false
 
-    init(_ head: HTTPRequestHead, _ accepted: CallRoute.Accepted, maximumBytes: Int) {
+    init(_ head: RequestHead, _ accepted: CallRoute.Accepted, maximumBytes: Int) {
         self.head = head
         self.accepted = accepted
         self.maximumBytes = maximumBytes
-        if let length = head.headers.first(name: "content-length").flatMap({ Int($0) }) {
+        if case .length(let length) = head.length {
             isTooLarge = length > maximumBytes
             // No more on somebody's word than a usual body takes.
             body.reserveCapacity(min(length, 64 << 10))

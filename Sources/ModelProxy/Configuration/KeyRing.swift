@@ -22,7 +22,7 @@ package struct KeyRing: Sendable {
     package init(list: String) {
         // By bytes: a comma and an accent after it are one character.
         entries = list.utf8.split(separator: UInt8(ascii: ",")).compactMap { part in
-            let key = part.trimmed
+            let key = Array(part.trimmed)
             return key.isEmpty ? nil : Entry(key: key, account: .default)
         }
     }
@@ -61,6 +61,11 @@ package struct KeyRing: Sendable {
 
     /// The account of an `Authorization` header's value, `nil` when its key is none of the ring's.
     package func account(authorization: String?) -> Account? {
+        account(bytes: authorization.map { ArraySlice($0.utf8) })
+    }
+
+    /// The same for the value's bytes.
+    func account(bytes authorization: ArraySlice<UInt8>?) -> Account? {
         if entries.isEmpty { return .default }
         guard let authorization, let key = Self.bearer(authorization) else { return nil }
         var found: Account?
@@ -68,17 +73,18 @@ package struct KeyRing: Sendable {
         return found
     }
 
-    private static func bearer(_ authorization: String) -> [UInt8]? {
-        let words = authorization.utf8.split(separator: UInt8(ascii: " "), maxSplits: 1)
-        guard words.count == 2, Substring(words[0]).lowercased() == "bearer" else { return nil }
-        return words[1].trimmed
+    private static func bearer(_ authorization: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
+        guard let space = authorization.firstIndex(of: UInt8(ascii: " ")),
+            authorization[..<space].elementsEqual("bearer".utf8, by: { $0.lowercased == $1 })
+        else { return nil }
+        return authorization[(space + 1)...].trimmed
     }
 
     /// Takes the same time wherever two keys of one length differ.
-    private static func areEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
+    private static func areEqual(_ left: [UInt8], _ right: ArraySlice<UInt8>) -> Bool {
         guard left.count == right.count else { return false }
         var difference: UInt8 = 0
-        for index in left.indices { difference |= left[index] ^ right[index] }
+        for (one, other) in zip(left, right) { difference |= one ^ other }
         return difference == 0
     }
 }
@@ -87,11 +93,11 @@ extension KeyRing: CustomStringConvertible {
     package var description: String { isOpen ? "any key" : "\(entries.count) keys" }
 }
 
-extension Substring.UTF8View {
-    fileprivate var trimmed: [UInt8] {
-        var bytes = self[...]
-        while let first = bytes.first, first <= 0x20 { bytes.removeFirst() }
+extension BidirectionalCollection<UInt8> where SubSequence == Self {
+    /// Without spaces, and what else is no character, at both ends.
+    fileprivate var trimmed: Self {
+        var bytes = drop { $0 <= 0x20 }
         while let last = bytes.last, last <= 0x20 { bytes.removeLast() }
-        return Array(bytes)
+        return bytes
     }
 }

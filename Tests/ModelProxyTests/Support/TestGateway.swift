@@ -34,7 +34,7 @@ struct TestGateway: Sendable {
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try proxy.addHandlers(to: channel, limits: ConnectionLimits())
+                    try proxy.addHandler(to: channel, limits: ConnectionLimits())
                     try channel.pipeline.syncOperations.addHandler(Teapot())
                 }
             }
