@@ -1,7 +1,9 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
 /// Anything that is committed.
-package enum StoreRecord: Sendable {
+///
+/// Indirect, since a record is handed on several times on its way, and a call has two dozen parts.
+package indirect enum StoreRecord: Sendable {
     case call(CallRecord)
     case amendment(CallAmendment)
     case log(LogRecord)

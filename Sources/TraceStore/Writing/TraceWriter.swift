@@ -6,6 +6,14 @@ import Foundation
 package import Logging
 import Synchronization
 
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
+
 /// Commits records on a thread of its own, in batches of whatever is waiting, and publishes what they changed before
 /// it acknowledges them.
 package final class TraceWriter: Sendable {
@@ -158,6 +166,7 @@ package final class TraceWriter: Sendable {
         var queue: ArraySlice<Job> = []
         var hasWritten = false
         while true {
+            if queue.isEmpty { Self.giveWay() }
             switch nextStep(&queue) {
             case .commit(let jobs):
                 commit(jobs[...], rest: &queue)
@@ -179,6 +188,13 @@ package final class TraceWriter: Sendable {
                 return
             }
         }
+    }
+
+    /// Lets threads run that wait for this one's core: what they submit belongs to the next batch, and large batches
+    /// cost less. Where there are cores to spare it does nothing.
+    private static func giveWay() {
+        sched_yield()
+        sched_yield()
     }
 
     private func nextStep(_ queue: inout ArraySlice<Job>) -> Step {
