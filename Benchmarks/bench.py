@@ -19,10 +19,12 @@ import logs
 import polls
 import stored_bytes
 import streams
+import where
 from settings import read_settings
 
 MEASUREMENTS = {
     "Model calls": calls,
+    "Where the time of model calls goes": where,
     "Streamed events": streams,
     "Time to the first streamed event": first_event,
     "Status polls": polls,

@@ -39,7 +39,6 @@ enum AnswersFuzz: FuzzTarget {
                     buffer.writeBytes(piece)
                     while let event = try framing.next(&buffer) { note(event) }
                 }
-                require(framing.isComplete == hasEnded, "an answer that is complete has told its end")
                 if hasEnded { rest = Array(buffer.readableBytesView) }
                 if let event = try framing.inputEnded() { note(event) }
             } catch {
@@ -66,13 +65,13 @@ enum AnswersFuzz: FuzzTarget {
         require(answer.rest == input.suffix(answer.rest.count), "what follows the end is left alone")
         guard let head = answer.head, answer.hasEnded else { return }
         require((200...999).contains(head.status), "an answer has the status of one")
-        switch head.framing {
+        switch head.length {
         case .none: require(answer.body.isEmpty, "an answer without a body has none")
         case .length(let length): require(answer.body.count == length, "a body has its length")
         case .chunked: break
         case .untilClose: require(!head.keepsAlive && answer.rest.isEmpty, "a connection that ends a body is not kept")
         }
-        for (name, value) in head.headers {
+        for (name, value) in head.headers.strings {
             require(
                 !name.isEmpty && !(name + value).utf8.contains { $0 < 0x20 && $0 != 0x09 || $0 == 0x7F },
                 "a header has a name and no line ends")

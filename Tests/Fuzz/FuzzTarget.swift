@@ -14,7 +14,8 @@ protocol FuzzTarget: SendableMetatype {
 enum FuzzTargets {
     static let all: [any FuzzTarget.Type] = [
         JSONFuzz.self, FieldsFuzz.self, PathFuzz.self, EventsFuzz.self, PayloadsFuzz.self, AnswersFuzz.self,
-        EditsFuzz.self, ConfigurationFuzz.self, SharingFuzz.self, DamageFuzz.self, TimesFuzz.self, VocabularyFuzz.self,
+        RequestsFuzz.self, EditsFuzz.self, ConfigurationFuzz.self, SharingFuzz.self, DamageFuzz.self, TimesFuzz.self,
+        VocabularyFuzz.self,
     ]
 
     /// The one that `FUZZ_TARGET` names.

@@ -1,7 +1,7 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
-import NIOHTTP1
 package import NIOCore
+import NIOHTTP1
 package import WireJSON
 
 /// Everything that the gateway changes in a request on its way to the upstream, and in an answer on its way back.
@@ -173,7 +173,8 @@ package enum RequestEdits {
     private static func kind(of name: Range<Int>, in bytes: [UInt8]) -> HeaderKind {
         func same(_ text: StaticString) -> Bool { bytes.isSame(name, as: text) }
         return switch name.count {
-        case 2 where same("te"), 4 where same("host"), 6 where same("expect"), 7 where same("trailer") || same("upgrade"),
+        case 2 where same("te"), 4 where same("host"), 6 where same("expect"),
+            7 where same("trailer") || same("upgrade"),
             10 where same("connection") || same("keep-alive"), 14 where same("content-length"),
             16 where same("proxy-connection"), 17 where same("transfer-encoding"), 18 where same("proxy-authenticate"),
             19 where same("proxy-authorization"):

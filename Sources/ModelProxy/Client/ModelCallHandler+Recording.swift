@@ -39,28 +39,7 @@ extension ModelCallHandler {
         if let step = call?.recorded(isRecorded, now: .now()) { performAndFlush(step) }
     }
 
-    func submit(_ state: CallRecord.State, _ error: String?) {
-        guard let call, let record = callContext?.record(of: call, state, error: error, now: .now()),
-            var room = reservation.take()
-        else { return }
-        let isAwaited = state == .recorded
-        let needed = record.byteCount - room.bytes
-        guard needed <= 0 || room.grow(by: needed) else {
-            services.logger.error("a call was not recorded: \(TraceLedger.tooManyRecords)")
-            if isAwaited { deliverLater(.failure(StoreError(.unavailable, TraceLedger.tooManyRecords))) }
-            return
-        }
-        guard isAwaited else {
-            services.ledger.submit(.call(record), room) { _ in }
-            return
-        }
-        let outcomes = services.outcomes
-        let bound = NIOLoopBound(self, eventLoop: services.loop)
-        let number = callNumber
-        services.ledger.submit(.call(record), room) { outcomes.post($0, to: bound, number: number) }
-    }
-
-    private func deliverLater(_ result: Result<RecordOutcome, StoreError>) {
+    func deliverLater(_ result: Result<RecordOutcome, StoreError>) {
         services.outcomes.post(result, to: NIOLoopBound(self, eventLoop: services.loop), number: callNumber)
     }
 

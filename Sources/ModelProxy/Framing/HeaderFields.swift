@@ -37,7 +37,7 @@ package struct HeaderFields: Sendable, Equatable {
     package mutating func remove(name: StaticString) { fields.removeAll { bytes.isSame($0.name, as: name) } }
 
     /// All of them as strings.
-    var strings: [(String, String)] {
+    package var strings: [(String, String)] {
         fields.map {
             (String(decoding: bytes[$0.name], as: UTF8.self), String(decoding: bytes[$0.value], as: UTF8.self))
         }

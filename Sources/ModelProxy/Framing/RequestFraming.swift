@@ -49,7 +49,8 @@ package struct RequestFraming: Sendable {
     private mutating func head(_ buffer: inout ByteBuffer) throws(Fault) -> Event? {
         if !isWithinRequest {
             Self.skipEmptyLines(&buffer)
-            guard buffer.readableBytes > 0 else { return nil }
+            // The beginning of one more, or nothing.
+            if buffer.readableBytesView.elementsEqual([0x0D].prefix(buffer.readableBytes)) { return nil }
             isWithinRequest = true
         }
         do throws(FramingError) {

@@ -9,11 +9,11 @@ package struct RequestHead: Sendable {
     package let target: String
     package let isHTTP10: Bool
     package let headers: HeaderFields
-    let length: BodyLength
+    package let length: BodyLength
     /// Whether the client counts on the connection for further requests.
-    let keepsAlive: Bool
+    package let keepsAlive: Bool
     /// Whether the client waits for leave to send the body.
-    private(set) var expectsContinue = false
+    package private(set) var expectsContinue = false
     /// The fields that are for this connection only besides the usual ones, in small letters.
     let hopByHop: [String]
     /// Where the value of `Authorization` stands.
@@ -72,7 +72,8 @@ package struct RequestHead: Sendable {
 
     /// What bytes before the end of the first line show already.
     static func checkBeginning(_ bytes: some Collection<UInt8>) throws(FramingError) {
-        guard bytes.prefix(maximumMethodBytes + 1).prefix(while: { $0 != 0x20 }).allSatisfy(isMethodByte) else {
+        let word = bytes.prefix(maximumMethodBytes + 1).prefix { $0 != 0x20 }
+        guard bytes.first != 0x20, word.count <= maximumMethodBytes, word.allSatisfy(isMethodByte) else {
             throw FramingError("it does not begin with a method")
         }
     }

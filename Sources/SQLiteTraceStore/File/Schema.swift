@@ -62,8 +62,7 @@ enum Schema {
         CREATE TABLE tag(id INTEGER PRIMARY KEY, account INTEGER NOT NULL, hash INTEGER NOT NULL, text BLOB) STRICT;
         CREATE INDEX tag_hash ON tag(account, hash);
         -- A rollout's lines share one set of tags or two, and so do its calls.
-        CREATE TABLE tagset(id INTEGER PRIMARY KEY, account INTEGER NOT NULL, hash INTEGER NOT NULL, tags BLOB) STRICT;
-        CREATE INDEX tagset_hash ON tagset(account, hash);
+        CREATE TABLE tagset(id INTEGER PRIMARY KEY, account INTEGER NOT NULL, tags BLOB) STRICT;
         CREATE TABLE tagset_tag(tag INTEGER NOT NULL, tagset INTEGER NOT NULL, PRIMARY KEY(tag, tagset))
           STRICT, WITHOUT ROWID;
 

@@ -35,7 +35,11 @@ final class StoreLock: Sendable {
 
     func release() {
         descriptor.withLock { descriptor in
-            if let open = descriptor { close(open) }
+            if let open = descriptor {
+                // A child that another thread is just starting has the descriptor too, until its program runs.
+                flock(open, LOCK_UN)
+                close(open)
+            }
             descriptor = nil
         }
     }

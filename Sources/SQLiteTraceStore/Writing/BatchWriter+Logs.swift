@@ -121,14 +121,13 @@ extension BatchWriter {
             sql: """
                 SELECT id FROM log WHERE account = ? AND client_id = ? AND program IS ? AND severity IS ?
                   AND status IS ? AND extras IS ? AND message IS ?
-                  AND tagset IN (SELECT id FROM tagset WHERE account = ? AND hash = ? AND tags IS ?) LIMIT 1
+                  AND (SELECT tags FROM tagset WHERE id = log.tagset) IS ? LIMIT 1
                 """)
-        let tags = Blob.encoded(texts: log.tags)
         return try Int64.fetchOne(
             statement,
             arguments: [
                 account, clientID.blob, log.program.blob, log.severity.blob, log.status.map { Data($0) },
-                log.extras.map { Data($0) }, log.message.blob, account, Blob.hash(tags, seed: hashSeed), Data(tags),
+                log.extras.map { Data($0) }, log.message.blob, Data(Blob.encoded(texts: log.tags)),
             ])
     }
 }

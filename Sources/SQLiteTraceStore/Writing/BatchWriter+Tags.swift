@@ -25,17 +25,17 @@ extension BatchWriter {
             if isNew { mayBeStored = false }
         }
         let blob = Blob.encoded(texts: tags.map(\.tag.text))
-        let hash = Blob.hash(blob, seed: hashSeed)
-        if mayBeStored {
+        // The newest of the tags is the one that the fewest sets have.
+        if mayBeStored, let newest = tagRows.max() {
+            let sets = "SELECT tagset FROM tagset_tag WHERE tag = ?"
             let found = try Int64.fetchOne(
-                db.cachedStatement(sql: "SELECT id FROM tagset WHERE account = ? AND hash = ? AND tags IS ?"),
-                arguments: [account, hash, Data(blob)])
+                db.cachedStatement(sql: "SELECT id FROM tagset WHERE id IN (\(sets)) AND tags IS ?"),
+                arguments: [newest, Data(blob)])
             if let found { return found }
         }
-        let insertSet = try db.cachedStatement(sql: "INSERT INTO tagset(account, hash, tags) VALUES (?, ?, ?)")
+        let insertSet = try db.cachedStatement(sql: "INSERT INTO tagset(account, tags) VALUES (?, ?)")
         let insertTag = try db.cachedStatement(sql: "INSERT INTO tagset_tag(tag, tagset) VALUES (?, ?)")
         self.row.append(account)
-        self.row.append(hash)
         self.row.append(blob)
         try self.row.execute(insertSet)
         let row = db.lastInsertedRowID
