@@ -93,7 +93,7 @@ package final class SQLiteTraceStore: TraceStore {
         }
     }
 
-    /// Lets the file grow to so many pages of 8 kB and no further; `nil`: as far as the disk goes.
+    /// Lets the file grow to so many pages of 4 kB and no further; `nil`: as far as the disk goes.
     package func limitSize(toPages pages: Int?) throws(StoreError) {
         do {
             try file.pool.writeWithoutTransaction { db in

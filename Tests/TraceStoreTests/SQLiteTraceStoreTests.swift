@@ -9,12 +9,12 @@ import TraceStore
 
 @Suite("SQLiteTraceStore: the file")
 struct SQLiteTraceStoreTests {
-    @Test("every commit is synced, pages are large, the log is not checkpointed by commits")
+    @Test("every commit is synced, pages have 4 kB, the log is not checkpointed by commits")
     func settings() throws {
         let folder = try Folder()
         let store = try SQLiteTraceStore(path: folder.file("s"))
         #expect(try store.setting("synchronous") == 2)
-        #expect(try store.setting("page_size") == 8192)
+        #expect(try store.setting("page_size") == 4096)
         #expect(try store.setting("wal_autocheckpoint") == 0)
         try store.close()
     }

@@ -46,8 +46,9 @@ final class StoreFile: Sendable {
                 db.keepLogOnClose()
                 cache /= 4
             } else {
-                // Larger pages take fewer of them for a call's bodies. Only the file's first connection decides.
-                try db.execute(sql: "PRAGMA page_size = 8192")
+                // Most pages of a commit are those of indexes, where little changes. Only the file's first connection
+                // decides.
+                try db.execute(sql: "PRAGMA page_size = 4096")
             }
             try db.execute(sql: "PRAGMA cache_size = -\(cache); PRAGMA temp_store = MEMORY")
         }
