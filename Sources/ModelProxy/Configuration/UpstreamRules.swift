@@ -123,14 +123,16 @@ package struct UpstreamRules: Sendable {
 
 /// The URL that a call goes to.
 package struct UpstreamTarget: Sendable, Hashable {
-    package var origin: UpstreamOrigin
+    package let origin: UpstreamOrigin
     /// From the first slash on, without query, percent-encoded.
-    package var path: String
+    package let path: String
     /// The bearer key that replaces the caller's.
     package var key: String?
     /// What is captured of a call, unless its rollout says otherwise.
     package var capture: Capture
     package var profile: UpstreamProfile
+    /// All of it; made once, since every record has it.
+    package let url: String
 
     package init(
         origin: UpstreamOrigin, path: String, key: String? = nil, capture: Capture = .none,
@@ -141,9 +143,8 @@ package struct UpstreamTarget: Sendable, Hashable {
         self.key = key
         self.capture = capture
         self.profile = profile
+        url = origin.description + path
     }
-
-    package var url: String { origin.description + path }
 }
 
 // Keys are not printed, whatever prints what holds them.

@@ -12,7 +12,7 @@ struct Lineage {
     /// The traces whose messages the request begins with.
     let ends: [Conversation.End]
 
-    private init(parent: Int64?, turn: Int, ends: some Sequence<Conversation.End>) {
+    private init(parent: Int64?, turn: Int, ends: ArraySlice<Conversation.End>) {
         self.parent = parent
         parentTurn = turn
         self.ends = Array(ends)
@@ -49,7 +49,7 @@ struct Lineage {
         let cut = Self.goingOn(with: messages, after: whole?.count ?? 0, among: conversations)
         let beginning = Candidate.better(whole, inside)
         let best = cut?.count ?? 0 > beginning?.count ?? 0 ? cut : beginning
-        self.init(parent: best?.trace, turn: best?.turn ?? 0, ends: best.map { Array($0.ends) } ?? [])
+        self.init(parent: best?.trace, turn: best?.turn ?? 0, ends: best?.ends ?? [])
     }
 
     private struct Candidate {

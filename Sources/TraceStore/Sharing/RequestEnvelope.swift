@@ -4,6 +4,7 @@
 package enum RequestEnvelope {
     package static func encoded(_ request: RecordedRequest) -> [UInt8] {
         var bytes: [UInt8] = []
+        bytes.reserveCapacity(request.parts.reduce(request.body.count + 16) { $0 - $1.range.count })
         var previous: Range<Int>?
         var repeats = 0
         func flush() {

@@ -27,9 +27,12 @@ package struct SharedRequest: Sendable {
         lengths = []
         added = []
         let elsewhere = Self.parts(of: request, in: conversations, notIn: match)
+        let segments = match?.segments ?? [.new(request.parts.indices)]
         var runs: [PartScript.Run] = []
+        runs.reserveCapacity(segments.count + 1)
+        added.reserveCapacity(request.bytes(in: segments))
         var addedCount = 0
-        for segment in match?.segments ?? [.new(request.parts.indices)] {
+        for segment in segments {
             switch segment {
             case .same(let start, let count):
                 if let base { parts += base.parts[start..<start + count] }
@@ -119,5 +122,15 @@ package struct SharedRequest: Sendable {
             start = end
         }
         return runs
+    }
+}
+
+extension RecordedRequest {
+    /// The bytes of the parts that are new.
+    fileprivate func bytes(in segments: [Match.Segment]) -> Int {
+        segments.reduce(0) { total, segment in
+            guard case .new(let indices) = segment else { return total }
+            return parts[indices].reduce(total) { $0 + $1.range.count }
+        }
     }
 }
