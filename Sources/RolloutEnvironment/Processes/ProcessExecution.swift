@@ -130,7 +130,7 @@ final class ProcessExecution: Sendable {
             async let errors: Void = read(execution.standardError, as: .stderr, of: leader, into: output)
             await read(execution.standardOutput, as: .stdout, of: leader, into: output)
             await errors
-            return await cpuTime(of: leader)
+            return await end(of: leader)
         }
         timer?.cancel()
         state.withLock { $0.exitTimer?.cancel() }
@@ -194,16 +194,18 @@ final class ProcessExecution: Sendable {
         if let line = splitter.finish() { _ = output.take(line, from: stream) }
     }
 
-    /// The processor time of the command when it has ended; only asked for if there is a limit to compare with.
-    private func cpuTime(of leader: Int32) async -> Duration? {
-        guard configuration.cpuSeconds != nil else { return nil }
-        // It closes its output a moment before it is dead; it may also have closed that for good.
-        for _ in 0..<20 {
-            guard let entry = ProcessTable.entry(of: leader) else { return nil }
+    /// Waits until the command is dead, and returns the processor time it has used.
+    ///
+    /// It may have closed its output long before. Whoever leaves the waiting to the library may have a thread of all
+    /// tasks wait for it.
+    private func end(of leader: Int32) async -> Duration? {
+        var pause = Duration.milliseconds(1)
+        while let entry = ProcessTable.entry(of: leader) {
             if entry.isZombie {
                 return .milliseconds(Int64(entry.ticks) * 1_000 / Int64(max(sysconf(Int32(_SC_CLK_TCK)), 1)))
             }
-            try? await Task.sleep(for: .milliseconds(2))
+            try? await Task.sleep(for: pause)
+            pause = min(pause * 2, .milliseconds(50))
         }
         return nil
     }
