@@ -6,6 +6,7 @@ command. By hand means a thread pool that starts the command with pipes, and wai
 """
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -52,7 +53,13 @@ def roll(environment: int, gateway: int, name: str) -> None:
 
 
 def by_hand(command: list[str]) -> None:
-    subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    cores = os.sched_getaffinity(0)
+    try:
+        # The thread, and what it starts, on the core that the environment and its commands have.
+        os.sched_setaffinity(0, {1} & cores or cores)
+        subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 def measure(settings: Settings) -> dict:
