@@ -6,10 +6,18 @@ import Foundation
 struct ProcessFamily: Sendable {
     let leader: Int32
     let marker: String
+    private let began = ContinuousClock.now
+
+    init(leader: Int32, marker: String) {
+        self.leader = leader
+        self.marker = marker
+    }
 
     /// Those that live.
     private func members() async -> [ProcessEntry] {
-        await ProcessTable.shared.entries().family(of: leader, marker: marker, self: getpid())
+        // In a long time identifiers may come round so far that it cannot be seen.
+        let least = ContinuousClock.now - began < .seconds(10) ? leader : 0
+        return await ProcessTable.shared.entries(from: least).family(of: leader, marker: marker, self: getpid())
     }
 
     /// Asks all to end with SIGTERM, and ends with SIGKILL what lives after `grace`. Returns when none is left.

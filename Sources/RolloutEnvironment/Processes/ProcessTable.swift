@@ -13,17 +13,20 @@ final class ProcessTable: Sendable {
     static let shared = ProcessTable()
 
     private struct State {
-        var waiting: [CheckedContinuation<[ProcessEntry], Never>] = []
+        var waiting: [(continuation: CheckedContinuation<[ProcessEntry], Never>, least: Int32)] = []
         var isReading = false
     }
 
     private let state = Mutex(State())
 
     /// Every process that exists from the moment of the call until the answer.
-    func entries() async -> [ProcessEntry] {
+    ///
+    /// - Parameter least: The lowest identifier that matters. Identifiers rise, so what a process has started has a higher
+    ///   one than it; when they have come round since, all are looked at.
+    func entries(from least: Int32) async -> [ProcessEntry] {
         await withCheckedContinuation { continuation in
             let begins = state.withLock { state in
-                state.waiting.append(continuation)
+                state.waiting.append((continuation, least))
                 defer { state.isReading = true }
                 return !state.isReading
             }
@@ -39,9 +42,9 @@ final class ProcessTable: Sendable {
                 state.isReading = !state.waiting.isEmpty
                 return state.waiting
             }
-            if waiting.isEmpty { return }
-            let entries = Self.readAll()
-            for continuation in waiting { continuation.resume(returning: entries) }
+            guard let least = waiting.map(\.least).min() else { return }
+            let entries = Self.readAll(from: least)
+            for waiter in waiting { waiter.continuation.resume(returning: entries) }
         }
     }
 
@@ -52,7 +55,8 @@ final class ProcessTable: Sendable {
         return ProcessEntry(stat: buffer)
     }
 
-    private static func readAll() -> [ProcessEntry] {
+    private static func readAll(from least: Int32) -> [ProcessEntry] {
+        let least = newestIdentifier() ?? 0 < least ? 0 : least
         // Older ones than this program cannot be its rollouts'.
         let beginning = entry(of: getpid())?.started ?? 0
         guard let folder = opendir("/proc") else { return [] }
@@ -66,7 +70,9 @@ final class ProcessTable: Sendable {
             let name = withUnsafeBytes(of: &item.pointee.d_name) { bytes in
                 String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }
-            guard read("\(name)/stat", from: place, into: &buffer), var entry = ProcessEntry(stat: buffer) else {
+            guard Int32(name) ?? 0 >= least, read("\(name)/stat", from: place, into: &buffer),
+                var entry = ProcessEntry(stat: buffer)
+            else {
                 continue
             }
             if entry.started >= beginning, !entry.isZombie, read("\(name)/environ", from: place, into: &buffer) {
@@ -75,6 +81,14 @@ final class ProcessTable: Sendable {
             entries.append(entry)
         }
         return entries
+    }
+
+    /// The identifier that was given out last.
+    private static func newestIdentifier() -> Int32? {
+        var buffer: [UInt8] = []
+        guard read("/proc/loadavg", from: AT_FDCWD, into: &buffer) else { return nil }
+        let last = buffer.split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\n") }.last
+        return last.flatMap { Int32(String(decoding: $0, as: UTF8.self)) }
     }
 
     /// Reads a file of `/proc` whole; its room stays with `buffer` for the next.
