@@ -26,6 +26,8 @@ public struct Rollout: Sendable {
     let context: RolloutContext
     let reporter: any RolloutReporter
     let gate: ModelCallGate
+    /// What goes along with the status of an agent that is a process.
+    let closingLine = ClosingLine()
 
     /// Reports that the rollout is still running, and how far it is.
     ///

@@ -56,6 +56,8 @@ final class RolloutRun: Sendable {
             return
         }
         // The Python client takes the line's message for the status's.
-        reporter.report(status, for: context, message: status.message, extras: [:])
+        let closing = rollout.closingLine.matching(status)
+        reporter.report(
+            status, for: context, message: closing?.message ?? status.message, extras: closing?.extras ?? [:])
     }
 }
