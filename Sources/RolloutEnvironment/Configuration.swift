@@ -20,6 +20,10 @@ extension RolloutEnvironment {
         public var lease: Duration? = .seconds(15)
         /// How long RUNNING may take to reach the gateway before `/init` is answered 503.
         public var runningTimeout: Duration = .seconds(3)
+        /// How long an agent may work on a rollout, time in the queue apart; then its task is cancelled and the rollout
+        /// ends with DEADLINE_EXCEEDED. A caller's `deadline_seconds`, which counts from `/init`, may end it earlier.
+        /// `nil`: as long as it likes.
+        public var timeout: Duration?
         /// How long a cancelled agent has to return before its end is reported without it.
         public var cancellationGrace: Duration = .seconds(5)
         /// How long running rollouts may go on after SIGTERM.

@@ -54,10 +54,14 @@ extension EnvironmentCore {
         if case .failed(let reason) = delivery.health {
             status = "unhealthy"
             problem = .string(reason)
+        } else if counts.abandoned >= configuration.maximumConcurrentRollouts {
+            status = "unhealthy"
+            problem = "Agents that were cancelled and do not return hold all places; restart the environment."
         }
         var object: JSONObject = [
             "status": .string(status), "capacity": .number(configuration.maximumConcurrentRollouts),
             "running": .number(counts.running), "queued": .number(counts.queued),
+            "abandoned": .number(counts.abandoned),
         ]
         if let problem { object.append("problem", problem) }
         return InitAnswer(status: status == "unhealthy" ? 503 : 200, json: .object(object))

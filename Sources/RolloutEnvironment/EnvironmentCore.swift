@@ -25,7 +25,8 @@ final class EnvironmentCore: Sendable {
             RolloutRegistry.StateMachine(
                 maximumRunning: configuration.maximumConcurrentRollouts,
                 maximumQueued: configuration.maximumQueuedRollouts, maximumReceipts: configuration.maximumReceipts),
-            cancellationGrace: configuration.cancellationGrace)
+            cancellationGrace: configuration.cancellationGrace, loop: HTTPClient.defaultEventLoopGroup.next(),
+            logger: configuration.logger)
         client = HTTPModelTransport.makeClient(configuration)
         var tracing = TracingConfiguration(environment: configuration.variables)
         tracing.gatewayURL = configuration.gatewayURL ?? tracing.gatewayURL
@@ -51,10 +52,13 @@ final class EnvironmentCore: Sendable {
     // MARK: /init
 
     func initialize(_ body: [UInt8], authorization: String?) async -> InitAnswer {
+        let arrival = ContinuousClock.now
         guard body.count <= configuration.maximumBodyBytes else { return tooLarge }
         let request: InitRequest
+        let limits: RequestedLimits
         do {
             request = try InitRequest(parsing: body)
+            limits = try RequestedLimits(request.metadata)
         } catch let error as JSONDecodingError {
             return .error(400, code: "invalid_field", "\(error)", param: error.path.description)
         } catch {
@@ -73,17 +77,22 @@ final class EnvironmentCore: Sendable {
                 503, code: "statuses_waiting",
                 "Too many statuses wait for the gateway to take them; look at the environment's log.", retryAfter: 5)
         }
-        return await admit(request, attempt: request.metadata.attempt ?? tagged?.attempt, anew: false)
+        let terms = ExecutionTerms(
+            deadline: limits.deadline.map { ExecutionDeadline(at: arrival + $0, limit: .asked($0)) },
+            timeout: configuration.timeout)
+        return await admit(request, terms, attempt: request.metadata.attempt ?? tagged?.attempt, anew: false)
     }
 
-    private func admit(_ request: InitRequest, attempt: AttemptID?, anew: Bool) async -> InitAnswer {
-        let admission = registry.admit(request.metadata.rolloutID, attempt: attempt, anew: anew) { key in
+    private func admit(
+        _ request: InitRequest, _ terms: ExecutionTerms, attempt: AttemptID?, anew: Bool
+    ) async -> InitAnswer {
+        let admission = registry.admit(request.metadata.rolloutID, attempt: attempt, anew: anew, terms: terms) { key in
             // A task of its own: the caller may go before RUNNING is delivered.
             Task { await self.begin(request, key) }
         }
         switch admission {
         case .answer(let task): return await task.value
-        case .running(let key, let run): return await join(request, key, run)
+        case .running(let key, let run): return await join(request, terms, key, run)
         case .ended(let key, let status): return .ended(key, status)
         case .full:
             return .error(
@@ -96,7 +105,9 @@ final class EnvironmentCore: Sendable {
     }
 
     /// Joins what runs, unless the gateway has ended it.
-    private func join(_ request: InitRequest, _ key: RolloutRegistry.Key, _ run: RolloutRun?) async -> InitAnswer {
+    private func join(
+        _ request: InitRequest, _ terms: ExecutionTerms, _ key: RolloutRegistry.Key, _ run: RolloutRun?
+    ) async -> InitAnswer {
         // The pass keeps the run's end from being reported before this RUNNING.
         guard let run, let pass = run.holdEnd() else { return .accepted(key, joined: true) }
         defer { pass.release() }
@@ -105,7 +116,7 @@ final class EnvironmentCore: Sendable {
             within: configuration.runningTimeout)
         if case .acknowledged(let answer) = result, let final = answer.final {
             registry.stop(key, .endedByGateway(final))
-            return await admit(request, attempt: nil, anew: true)
+            return await admit(request, terms, attempt: nil, anew: true)
         }
         return .accepted(key, joined: true)
     }

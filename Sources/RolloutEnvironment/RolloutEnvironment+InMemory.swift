@@ -14,7 +14,12 @@ extension RolloutEnvironment {
         let run = core.makeRun(
             request, context: context, reporter: reporter, transport: transport, secrets: core.secrets(of: request))
         _ = await reporter.deliver(.running, for: context, message: "running", within: .seconds(3))
-        let status = await run.execute()
+        let now = ContinuousClock.now
+        let asked = (try? RequestedLimits(request.metadata))?.deadline
+        let terms = ExecutionTerms(
+            deadline: asked.map { ExecutionDeadline(at: now + $0, limit: .asked($0)) },
+            timeout: core.configuration.timeout)
+        let status = await run.execute(deadline: terms.deadline(startingAt: now)?.at)
         run.report(status)
         return status
     }

@@ -64,10 +64,15 @@ import WireJSON
                 _ = try await environment.post("/cancel", ["rollout_id": "a"])
                 try await eventually("end of a") { gateway.terminal(of: "a") == [.cancelled] }
                 #expect(try await environment.initialize(.test("b", gateway: gateway.url)).status == 503)
+                let health = try await environment.send(.GET, "/health")
+                #expect(health.status == 503)
+                #expect(health.json?["abandoned"] == 1)
+                #expect(health.json?["problem"]?.string?.contains("do not return") == true)
                 release.open()
                 try await eventually("free place") {
                     try await environment.initialize(.test("b", gateway: gateway.url)).status == 200
                 }
+                #expect(try await environment.send(.GET, "/health").json?["abandoned"] == 0)
             }
             #expect(gateway.terminal(of: "a") == [.cancelled])
         }
@@ -91,7 +96,7 @@ import WireJSON
                 #expect(full.headers.first(name: "retry-after") == "2")
                 #expect(full.message.contains("maximumConcurrentRollouts"))
                 let health = try await environment.send(.GET, "/health")
-                #expect(health.json == ["status": "healthy", "capacity": 1, "running": 1, "queued": 1])
+                #expect(health.json == ["status": "healthy", "capacity": 1, "running": 1, "queued": 1, "abandoned": 0])
                 release.open()
                 try await eventually("both ends") {
                     gateway.terminal(of: "a") == [.finished] && gateway.terminal(of: "b") == [.finished]

@@ -1,6 +1,7 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
 import AsyncHTTPClient
+import Foundation
 import NIOCore
 import NIOHTTP1
 import WireJSON
@@ -35,6 +36,12 @@ struct HTTPModelTransport: ModelTransport {
             min(512, max(8, configuration.maximumConcurrentRollouts))
         // A refused connection is an answer; repeating calls is the model client's business.
         settings.connectionPool.retryConnectionEstablishment = false
+        // Connections are closed when they idle or their call is cancelled. Servers of streams take a plain end for one
+        // that still reads, and would go on working for nobody until their next event; a reset tells them.
+        settings.http1_1ConnectionDebugInitializer = { channel in
+            (channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
+                ?? channel.eventLoop.makeSucceededVoidFuture()
+        }
         return HTTPClient(eventLoopGroupProvider: .singleton, configuration: settings)
     }
 }

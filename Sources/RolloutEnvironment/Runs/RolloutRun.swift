@@ -29,11 +29,14 @@ final class RolloutRun: Sendable {
     }
 
     /// Runs the agent and waits for the last byte of its model calls.
-    func execute() async -> Status {
+    func execute(deadline: ContinuousClock.Instant?) async -> Status {
+        var rollout = self.rollout
+        rollout.deadline = deadline
+        let given = rollout
         let status: Status
         do {
             let returned = try await RolloutContext.$current.withValue(context) {
-                try await withLogger(rollout.logger) { _ in try await agent(rollout) }
+                try await withLogger(given.logger) { _ in try await agent(given) }
             }
             status = .ended(returned, secrets: secrets)
         } catch {
@@ -45,6 +48,9 @@ final class RolloutRun: Sendable {
 
     /// Keeps the end from being reported while the pass is held; `nil` when the agent has returned.
     func holdEnd() -> ModelCallGate.Pass? { try? gate.enter() }
+
+    /// Lets no further model call begin: the rollout's end is decided.
+    func shutGate() { gate.shut() }
 
     /// Reports the terminal status. A superseded attempt keeps silent before a gateway that does not tell attempts
     /// apart, since there its end would be taken for the new attempt's.

@@ -48,7 +48,7 @@ extension APIOperation {
         "getHealth", tag: "Operation", "Whether the environment lives, and how full it is",
         answers: [
             APIAnswer(200, "It lives.", .health),
-            APIAnswer(503, "Statuses cannot be delivered; `problem` says why.", .health),
+            APIAnswer(503, "Statuses cannot be delivered, or no place will be free; `problem` says why.", .health),
         ], isOpen: true)
 
     static let description = environment(
@@ -82,7 +82,7 @@ extension Schema {
         [
             "completion_params": .object(["model": .string(minimum: 1)])
                 .described("The model and how to sample from it."),
-            "metadata": .rolloutMetadata,
+            "metadata": .initMetadata,
         ],
         optional: [
             "messages": .array(of: .message).orNull, "tools": .array(of: .object([:])).orNull,
@@ -97,6 +97,20 @@ extension Schema {
             "invocation_id": "i", "experiment_id": "e", "rollout_id": "r", "run_id": "n", "row_id": "0",
         ],
     ]).named("InitRequest")
+
+    private static let initMetadata = Schema.object(
+        [
+            "invocation_id": .string(), "experiment_id": .string(), "rollout_id": .rolloutID, "run_id": .string(),
+            "row_id": .string(),
+        ],
+        optional: [
+            "attempt": .any(of: [.attemptID, .null]),
+            "deadline_seconds": Schema([
+                "type": ["number", "null"], "minimum": 0.001,
+                "maximum": .number(RequestedLimits.maximumDeadlineSeconds),
+            ]).described("So long after this request the rollout ends with DEADLINE_EXCEEDED, waiting included."),
+        ]
+    ).named("InitMetadata")
 
     /// What ``WebOrigin`` takes, or nothing.
     private static let absoluteURL =
@@ -120,6 +134,8 @@ extension Schema {
         [
             "status": .oneOf(values: ["healthy", "stopping", "unhealthy"]), "capacity": .integer(),
             "running": .integer(), "queued": .integer(),
+            "abandoned": .integer()
+                .described("How many of those that run do not return though they were cancelled and have ended."),
         ],
         optional: ["problem": .string()]
     ).named("Health")
