@@ -37,12 +37,14 @@ extension EnvironmentCore {
                 400, code: "invalid_field", "rollout_id: expected a non-empty query parameter", param: "rollout_id")
         }
         let known = registry.status(of: rolloutID)
+        var info: JSONObject? = known.map { ["attempt": $0.attempt.json] }
+        if let extras = known?.status.extras, !extras.members.isEmpty { info?.append("extras", .object(extras)) }
         return InitAnswer(
             status: 200,
             json: [
                 "terminated": .bool(known?.status.isTerminal ?? false),
                 "status": known?.status.json ?? .null,
-                "info": known.map { ["attempt": $0.attempt.json] } ?? .null,
+                "info": info.map { .object($0) } ?? .null,
             ])
     }
 

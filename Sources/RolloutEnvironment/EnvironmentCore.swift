@@ -17,6 +17,7 @@ final class EnvironmentCore: Sendable {
     private let leases: LeaseKeeper?
     private let client: HTTPClient
     private let acceptedKeys: AcceptedKeys
+    private let allowedModelOrigins: Set<WebOrigin>?
 
     init(_ configuration: RolloutEnvironment.Configuration, agent: @escaping RolloutEnvironment.Agent) {
         self.configuration = configuration
@@ -41,6 +42,10 @@ final class EnvironmentCore: Sendable {
             }
         }
         acceptedKeys = AcceptedKeys(configuration.acceptedAPIKeys)
+        allowedModelOrigins = configuration.allowedModelOrigins.map { Set($0.compactMap { WebOrigin($0) }) }
+        for origin in configuration.allowedModelOrigins ?? [] where WebOrigin(origin) == nil {
+            configuration.logger.error("allowedModelOrigins: \(origin) is no http or https origin, and allows nothing")
+        }
         delivery.onAnswer { [registry] line in registry.heed(line) }
     }
 
@@ -66,11 +71,18 @@ final class EnvironmentCore: Sendable {
         }
         guard acceptedKeys.accepts(authorization: authorization, bodyKey: request.apiKey) else { return unauthorized }
         let tagged = request.modelBaseURL.flatMap { TaggedURL($0) }
-        if let url = request.modelBaseURL, !url.isEmpty, WebOrigin(url) == nil {
-            return .error(
-                400, code: "invalid_field", "model_base_url: expected an absolute http or https URL",
-                param: "model_base_url"
-            )
+        if let url = request.modelBaseURL, !url.isEmpty {
+            guard let origin = WebOrigin(url) else {
+                return .error(
+                    400, code: "invalid_field", "model_base_url: expected an absolute http or https URL",
+                    param: "model_base_url")
+            }
+            guard allowedModelOrigins?.contains(origin) != false else {
+                return .error(
+                    403, code: "model_origin_not_allowed",
+                    "model_base_url: this environment sends no model calls to \(origin); allowedModelOrigins in its "
+                        + "configuration lists the origins that it does.", param: "model_base_url")
+            }
         }
         if reporter.isOverloaded {
             return .error(
@@ -80,36 +92,63 @@ final class EnvironmentCore: Sendable {
         let terms = ExecutionTerms(
             deadline: limits.deadline.map { ExecutionDeadline(at: arrival + $0, limit: .asked($0)) },
             timeout: configuration.timeout)
-        return await admit(request, terms, attempt: request.metadata.attempt ?? tagged?.attempt, anew: false)
+        let outcome = await admit(
+            request, terms, attempt: request.metadata.attempt ?? tagged?.attempt, anew: false)
+        return switch configuration.answering {
+        case .onceRunning: outcome.answer
+        case .onceEnded: await answerOnceEnded(outcome)
+        }
+    }
+
+    /// Waits for the rollout's end, and for its lines to be delivered.
+    private func answerOnceEnded(_ outcome: InitOutcome) async -> InitAnswer {
+        let end: (key: RolloutRegistry.Key, status: Status)
+        switch outcome {
+        case .refused(let answer): return answer
+        case .ended(let key, let status): end = (key, status)
+        case .accepted(let key, _, let run):
+            guard let status = await run?.awaitEnd() else { return outcome.answer }
+            end = (key, status)
+        }
+        let left = await delivery.flush(rolloutID: end.key.rolloutID, within: configuration.flushTimeout)
+        guard left == 0 else {
+            return .error(
+                503, code: "not_delivered",
+                "The rollout ended with \(end.status.code.name), but \(left) of its lines did not reach the gateway "
+                    + "within \(configuration.flushTimeout), flushTimeout; see whether the gateway can be reached.",
+                retryAfter: 5)
+        }
+        return .ended(end.key, end.status)
     }
 
     private func admit(
         _ request: InitRequest, _ terms: ExecutionTerms, attempt: AttemptID?, anew: Bool
-    ) async -> InitAnswer {
+    ) async -> InitOutcome {
         let admission = registry.admit(request.metadata.rolloutID, attempt: attempt, anew: anew, terms: terms) { key in
             // A task of its own: the caller may go before RUNNING is delivered.
             Task { await self.begin(request, key) }
         }
         switch admission {
-        case .answer(let task): return await task.value
+        case .begun(let task): return await task.value
         case .running(let key, let run): return await join(request, terms, key, run)
         case .ended(let key, let status): return .ended(key, status)
         case .full:
-            return .error(
-                503, code: "overloaded",
-                "\(configuration.maximumConcurrentRollouts) rollouts run and "
-                    + "\(configuration.maximumQueuedRollouts) wait; come again, or raise maximumConcurrentRollouts.",
-                retryAfter: 2)
-        case .draining: return stopping
+            return .refused(
+                .error(
+                    503, code: "overloaded",
+                    "\(configuration.maximumConcurrentRollouts) rollouts run and "
+                        + "\(configuration.maximumQueuedRollouts) wait; come again, or raise maximumConcurrentRollouts.",
+                    retryAfter: 2))
+        case .draining: return .refused(stopping)
         }
     }
 
     /// Joins what runs, unless the gateway has ended it.
     private func join(
         _ request: InitRequest, _ terms: ExecutionTerms, _ key: RolloutRegistry.Key, _ run: RolloutRun?
-    ) async -> InitAnswer {
+    ) async -> InitOutcome {
         // The pass keeps the run's end from being reported before this RUNNING.
-        guard let run, let pass = run.holdEnd() else { return .accepted(key, joined: true) }
+        guard let run, let pass = run.holdEnd() else { return .accepted(key, joined: true, run) }
         defer { pass.release() }
         let result = await reporter.deliver(
             .running, for: run.context, message: Status.running.message,
@@ -118,11 +157,11 @@ final class EnvironmentCore: Sendable {
             registry.stop(key, .endedByGateway(final))
             return await admit(request, terms, attempt: nil, anew: true)
         }
-        return .accepted(key, joined: true)
+        return .accepted(key, joined: true, run)
     }
 
     /// Delivers RUNNING and starts the agent.
-    private func begin(_ request: InitRequest, _ key: RolloutRegistry.Key) async -> InitAnswer {
+    private func begin(_ request: InitRequest, _ key: RolloutRegistry.Key) async -> InitOutcome {
         let chosen = ChosenDestination.choose(for: request, configuration)
         var metadata = request.metadata
         metadata.attempt = key.attempt
@@ -139,18 +178,21 @@ final class EnvironmentCore: Sendable {
         case .refused(let code, let reason):
             registry.withdraw(key)
             let advice = code == 401 || code == 403 ? chosen.keyAdvice : chosen.addressAdvice
-            return .error(
-                503, code: "gateway_refused",
-                secrets.redact("The gateway \(chosen.destination) refused RUNNING with \(code): \(reason). \(advice)"),
-                retryAfter: 5)
+            return .refused(
+                .error(
+                    503, code: "gateway_refused",
+                    secrets.redact(
+                        "The gateway \(chosen.destination) refused RUNNING with \(code): \(reason). \(advice)"),
+                    retryAfter: 5))
         case .unreachable(let reason):
             registry.withdraw(key)
-            return .error(
-                503, code: "gateway_unreachable",
-                secrets.redact(
-                    "RUNNING could not be delivered to the gateway \(chosen.destination) within "
-                        + "\(configuration.runningTimeout): \(reason). \(chosen.addressAdvice)"),
-                retryAfter: 2)
+            return .refused(
+                .error(
+                    503, code: "gateway_unreachable",
+                    secrets.redact(
+                        "RUNNING could not be delivered to the gateway \(chosen.destination) within "
+                            + "\(configuration.runningTimeout): \(reason). \(chosen.addressAdvice)"),
+                    retryAfter: 2))
         }
         let run = makeRun(
             request, context: context, reporter: reporter,
@@ -160,10 +202,10 @@ final class EnvironmentCore: Sendable {
             leases?.start()
             configuration.logger.info(
                 "accepted a rollout", metadata: ["rollout_id": "\(key.rolloutID)", "attempt": "\(key.attempt)"])
-            return .accepted(key, joined: false)
+            return .accepted(key, joined: false, run)
         }
         run.report(ended)
-        return FailureReason(ended) == .environmentStopped ? stopping : .ended(key, ended)
+        return FailureReason(ended) == .environmentStopped ? .refused(stopping) : .ended(key, ended)
     }
 
     // MARK: Parts

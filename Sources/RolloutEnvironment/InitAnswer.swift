@@ -52,11 +52,13 @@ public struct InitAnswer: Sendable {
 
     /// What `/init` says of an execution that is over: its receipt.
     static func ended(_ key: RolloutRegistry.Key, _ status: Status) -> InitAnswer {
-        InitAnswer(
+        var receipt: JSONObject = ["status": status.json]
+        if !status.extras.members.isEmpty { receipt.append("extras", .object(status.extras)) }
+        return InitAnswer(
             status: 200,
             json: [
                 "status": "ended", "rollout_id": .string(key.rolloutID), "attempt": key.attempt.json,
-                "receipt": ["status": status.json],
+                "receipt": .object(receipt),
             ])
     }
 }

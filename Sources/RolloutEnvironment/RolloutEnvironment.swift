@@ -56,7 +56,19 @@ public struct RolloutEnvironment: Service, Sendable {
         }
     }
 
-    /// Answers `POST /init`, for any web framework. The rollout goes on in the background.
+    /// Answers `POST /init`, for any web framework.
+    ///
+    /// The rollout goes on in the background, so the process has to live on; where it may be stopped or frozen after the
+    /// answer, as serverless functions are, set ``Configuration/answering`` to ``Configuration/Answering/onceEnded``:
+    ///
+    ///     var configuration = RolloutEnvironment.Configuration()
+    ///     configuration.answering = .onceEnded
+    ///     let environment = RolloutEnvironment(configuration, agent: agent)
+    ///     // For each request:
+    ///     let answer = await environment.handle(body, authorization: header)
+    ///
+    /// The answer then comes when the rollout has ended and the gateway has all its lines. It is 200 however the rollout
+    /// ended, since callers learn that from the gateway and take other answers for failures of the environment.
     ///
     /// - Parameters:
     ///   - body: The request's body.
@@ -66,8 +78,8 @@ public struct RolloutEnvironment: Service, Sendable {
     }
 
     /// Adds `POST /init`, `POST /cancel`, `GET /status`, `GET /health` and `GET /openapi.json`, which describes them, to a
-    /// Hummingbird router.
+    /// Hummingbird router, or to a group of it. The router's `/` stays its own.
     public func addRoutes<Context: RequestContext>(to router: some RouterMethods<Context>) {
-        EnvironmentRoutes(core: core).add(to: router)
+        EnvironmentRoutes(core: core, servesRoot: false).add(to: router)
     }
 }

@@ -21,17 +21,20 @@ final class Latch: Sendable {
         for waiter in waiters { waiter.resume(returning: true) }
     }
 
-    /// Whether it happened within `limit`; `false` too when the waiting task is cancelled.
-    func wait(within limit: Duration) async -> Bool {
+    /// Whether it happened within `limit`, if there is one; `false` too when the waiting task is cancelled.
+    @discardableResult
+    func wait(within limit: Duration? = nil) async -> Bool {
         let id = state.withLock { state in
             state.next += 1
             return state.next
         }
-        let timer = Task {
-            try? await Task.sleep(for: limit)
-            expire(id)
+        let timer = limit.map { limit in
+            Task {
+                try? await Task.sleep(for: limit)
+                expire(id)
+            }
         }
-        defer { timer.cancel() }
+        defer { timer?.cancel() }
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let answer: Bool? = state.withLock { state in

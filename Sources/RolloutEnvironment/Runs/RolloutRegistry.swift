@@ -12,7 +12,7 @@ package final class RolloutRegistry: Sendable {
         var machine: StateMachine
         var runs: [Key: RolloutRun] = [:]
         var tasks: [Key: Task<Void, Never>] = [:]
-        var admissions: [Key: Task<InitAnswer, Never>] = [:]
+        var admissions: [Key: Task<InitOutcome, Never>] = [:]
         var timers: [Key: Scheduled<Void>] = [:]
     }
 
@@ -56,8 +56,8 @@ package final class RolloutRegistry: Sendable {
     // MARK: Beginning
 
     enum Admission: Sendable {
-        /// The task, begun under the lock, brings the answer of whoever came first.
-        case answer(Task<InitAnswer, Never>)
+        /// The task, begun under the lock, brings what became of the `/init` that came first.
+        case begun(Task<InitOutcome, Never>)
         case running(Key, RolloutRun?)
         case ended(Key, Status)
         case full
@@ -67,7 +67,7 @@ package final class RolloutRegistry: Sendable {
     /// Admits, joins or refuses; `admission` makes the task of a new execution.
     func admit(
         _ rolloutID: String, attempt: AttemptID?, anew: Bool, terms: ExecutionTerms,
-        admission: (Key) -> Task<InitAnswer, Never>
+        admission: (Key) -> Task<InitOutcome, Never>
     ) -> Admission {
         state.withLock { state in
             let fresh = AttemptID.random()
@@ -79,9 +79,9 @@ package final class RolloutRegistry: Sendable {
             case .begin(let key):
                 let task = admission(key)
                 state.admissions[key] = task
-                return .answer(task)
+                return .begun(task)
             case .join(let key, isAdmitted: true):
-                if let task = state.admissions[key] { return .answer(task) }
+                if let task = state.admissions[key] { return .begun(task) }
                 return .running(key, nil)
             case .join(let key, isAdmitted: false): return .running(key, state.runs[key])
             case .ended(let key, let status): return .ended(key, status)

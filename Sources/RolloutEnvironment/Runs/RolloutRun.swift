@@ -3,6 +3,7 @@
 import EvalProtocol
 import Logging
 import RolloutTracing
+import Synchronization
 import WireJSON
 
 /// One execution: runs the agent and reports how it ended.
@@ -14,6 +15,8 @@ final class RolloutRun: Sendable {
     private let reporter: any RolloutReporter
     private let secrets: Secrets
     private let gate: ModelCallGate
+    private let end = Mutex<Status?>(nil)
+    private let hasEnded = Latch()
 
     init(
         rollout: Rollout, context: RolloutContext, agent: @escaping RolloutEnvironment.Agent,
@@ -56,12 +59,23 @@ final class RolloutRun: Sendable {
     /// apart, since there its end would be taken for the new attempt's.
     func report(_ status: Status) {
         gate.shut()
+        defer {
+            end.withLock { $0 = status }
+            hasEnded.open()
+        }
         if FailureReason(status) == .superseded,
             !reporter.knowsAttempts(origin: context.destination?.origin ?? "")
         {
             return
         }
         // The Python client takes the line's message for the status's.
-        reporter.report(status, for: context, message: status.message, extras: [:])
+        reporter.report(
+            status, for: context, message: status.message, extras: status.extras.removing(["rollcall"]))
+    }
+
+    /// The terminal status once it is reported; `nil` when the waiting task is cancelled before.
+    func awaitEnd() async -> Status? {
+        await hasEnded.wait()
+        return end.withLock { $0 }
     }
 }

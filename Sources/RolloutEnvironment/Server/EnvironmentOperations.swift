@@ -6,16 +6,24 @@ import WireJSON
 
 /// What the environment's routes take and answer.
 extension APIOperation {
-    static let initialize = environment(
-        "initRollout", tag: "Rollouts", "Starts a rollout",
-        details:
-            "It goes on in the background, and its caller learns from the gateway how it ends. What runs already is "
-            + "joined; of an attempt that has ended comes its receipt.",
-        body: .initRequest,
-        answers: [
-            APIAnswer(200, "RUNNING has reached the gateway, or the attempt has ended before.", .initAnswer),
-            .later(503, "The gateway cannot be reached, the environment is full, or it is being stopped."),
-        ])
+    static let initialize = initialization("initRollout")
+    /// The same at `/`, where some callers send it.
+    static let initializeAtRoot = initialization("initRolloutAtRoot")
+
+    private static func initialization(_ id: String) -> APIOperation {
+        environment(
+            id, tag: "Rollouts", "Starts a rollout",
+            details:
+                "It goes on in the background, or to its end before the answer, as the environment is configured; its "
+                + "caller learns from the gateway how it ends. What runs already is joined; of an attempt that has ended "
+                + "comes its receipt.",
+            body: .initRequest,
+            answers: [
+                APIAnswer(200, "RUNNING has reached the gateway, or the attempt has ended.", .initAnswer),
+                .problem(403, "The environment sends no model calls to this `model_base_url`."),
+                .later(503, "The gateway cannot be reached, the environment is full, or it is being stopped."),
+            ])
+    }
 
     static let cancel = environment(
         "cancelRollouts", tag: "Rollouts", "Cancels rollouts", body: .cancellation,
@@ -39,17 +47,23 @@ extension APIOperation {
                 200, "The status; null when nothing is known of it.",
                 .object([
                     "terminated": .boolean, "status": .any(of: [.status, .null]),
-                    "info": .object(["attempt": .attemptID]).orNull,
+                    "info": .object(["attempt": .attemptID], optional: ["extras": .object([:])]).orNull,
                 ])),
             .problem(400, "There is no rollout id."),
         ])
 
-    static let health = environment(
-        "getHealth", tag: "Operation", "Whether the environment lives, and how full it is",
-        answers: [
-            APIAnswer(200, "It lives.", .health),
-            APIAnswer(503, "Statuses cannot be delivered, or no place will be free; `problem` says why.", .health),
-        ], isOpen: true)
+    static let health = health("getHealth")
+    /// The same at `/`.
+    static let healthAtRoot = health("getHealthAtRoot")
+
+    private static func health(_ id: String) -> APIOperation {
+        environment(
+            id, tag: "Operation", "Whether the environment lives, and how full it is",
+            answers: [
+                APIAnswer(200, "It lives.", .health),
+                APIAnswer(503, "Statuses cannot be delivered, or no place will be free; `problem` says why.", .health),
+            ], isOpen: true)
+    }
 
     static let description = environment(
         "getDescription", tag: "Operation", "This description",
@@ -120,7 +134,10 @@ extension Schema {
         [
             "status": .oneOf(values: ["accepted", "joined", "ended"]), "rollout_id": .string(), "attempt": .attemptID,
         ],
-        optional: ["receipt": .object(["status": .status]).described("How an attempt ended that has.")]
+        optional: [
+            "receipt": .object(["status": .status], optional: ["extras": .object([:])])
+                .described("How an attempt ended that has, and what its agent gave along.")
+        ]
     ).named("InitAnswer")
 
     fileprivate static let cancellation = Schema.any(of: [
