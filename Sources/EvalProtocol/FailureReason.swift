@@ -28,6 +28,7 @@ public enum FailureReason: String, Sendable, Hashable, CaseIterable {
     case superseded = "SUPERSEDED"
     case endedByGateway = "ENDED_BY_GATEWAY"
     case environmentStopped = "ENVIRONMENT_STOPPED"
+    case environmentRestarted = "ENVIRONMENT_RESTARTED"
     case deadlinePassed = "DEADLINE_PASSED"
     case leaseExpired = "LEASE_EXPIRED"
     case budgetCalls = "BUDGET_CALLS"
@@ -54,7 +55,8 @@ public enum FailureReason: String, Sendable, Hashable, CaseIterable {
         case .modelTimeout, .timeout, .deadlinePassed: .deadlineExceeded
         case .modelRateLimited, .budgetCalls, .budgetTurns, .budgetPromptTokens, .budgetCompletionTokens:
             .resourceExhausted
-        case .modelUnavailable, .modelStreamBroken, .connectionFailed, .environmentStopped, .leaseExpired:
+        case .modelUnavailable, .modelStreamBroken, .connectionFailed, .environmentStopped, .environmentRestarted,
+            .leaseExpired:
             .unavailable
         case .cancelled, .superseded, .endedByGateway: .cancelled
         case .modelNotConfigured, .modelAnswerUnreadable, .modelAnswerTooLarge, .modelCallFailed, .answerNotAsAsked,
@@ -71,7 +73,8 @@ public enum FailureReason: String, Sendable, Hashable, CaseIterable {
             .unknown
         case .modelNotConfigured, .modelKeyRefused, .modelAccessDenied, .modelNotFound, .modelTimeout,
             .modelRateLimited, .modelUnavailable, .modelStreamBroken, .modelAnswerUnreadable, .connectionFailed,
-            .toolInvalid, .agentStatusNotTerminal, .superseded, .environmentStopped, .leaseExpired:
+            .toolInvalid, .agentStatusNotTerminal, .superseded, .environmentStopped, .environmentRestarted,
+            .leaseExpired:
             .infrastructure
         }
     }

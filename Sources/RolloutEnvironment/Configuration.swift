@@ -42,6 +42,12 @@ extension RolloutEnvironment {
         /// How long the delivery of the last statuses and lines may take after that.
         public var flushTimeout: Duration = .seconds(5)
 
+        /// A file in which accepted rollouts are noted, so that an environment that was killed and is started again ends the
+        /// processes that it left behind and reports the rollouts that it lost as UNAVAILABLE at once. Each environment
+        /// needs one of its own, on a disk that outlives the process; the folder has to exist. `nil`: none, and such
+        /// rollouts end when their leases do.
+        public var journal: String?
+
         /// The gateway that logs and statuses go to. Without it: `FW_TRACING_GATEWAY_BASE_URL`, then the gateway in
         /// the request's `model_base_url`, then the hosted one.
         public var gatewayURL: String?

@@ -36,14 +36,16 @@ public struct RolloutEnvironment: Service, Sendable {
     /// - Parameters:
     ///   - host: `localhost` is 127.0.0.1 and ::1.
     ///   - port: 0 takes a free one.
-    /// - Throws: When the address cannot be had.
+    /// - Throws: When the address or the journal cannot be had.
     public func run(host: String, port: Int) async throws {
+        if let error = core.journalError { throw error }
         try await EnvironmentServer(environment: self, host: host, port: port).runUntilSignal()
     }
 
     /// Waits for graceful shutdown, then drains. For those who serve ``addRoutes(to:)`` or
     /// ``handle(_:authorization:)`` themselves: list it after the server, so that it drains before the server stops.
     public func run() async throws {
+        if let error = core.journalError { throw error }
         // To be cancelled is the other way to be told to stop.
         try? await gracefulShutdown()
         let logger = core.configuration.logger
@@ -51,6 +53,7 @@ public struct RolloutEnvironment: Service, Sendable {
         logger.info("stopping with \(counts.running) rollouts running and \(counts.queued) waiting")
         await core.registry.drain(grace: core.configuration.grace)
         let lost = await core.delivery.flush(within: core.configuration.flushTimeout)
+        await core.journal?.flush()
         if lost > 0 {
             logger.error("\(lost) lines and statuses could not be delivered within \(core.configuration.flushTimeout)")
         }

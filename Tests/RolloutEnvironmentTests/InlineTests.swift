@@ -15,7 +15,9 @@ import WireJSON
         return configuration
     }
 
-    @Test("the answer comes when the gateway has every line, and is 200 however the rollout ended", arguments: [true, false])
+    @Test(
+        "the answer comes when the gateway has every line, and is 200 however the rollout ended",
+        arguments: [true, false])
     func delivered(succeeds: Bool) async throws {
         struct Broken: Error {}
         try await FakeGateway.with { gateway in

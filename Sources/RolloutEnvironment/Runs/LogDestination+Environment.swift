@@ -46,6 +46,12 @@ package struct ChosenDestination: Sendable {
             destination: LogDestination(gatewayURL: hosted, apiKey: key(for: hosted)), source: .hosted)
     }
 
+    /// Whose key the destination has.
+    func keyOwner(ownKey: String?) -> JournalRecord.GatewayKey {
+        guard let key = destination.apiKey else { return .none }
+        return key == ownKey ? .own : .caller
+    }
+
     /// What to set when the gateway refuses the key.
     var keyAdvice: String {
         switch source {

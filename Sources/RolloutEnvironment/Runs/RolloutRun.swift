@@ -15,12 +15,14 @@ final class RolloutRun: Sendable {
     private let reporter: any RolloutReporter
     private let secrets: Secrets
     private let gate: ModelCallGate
+    private let journal: Journal?
     private let end = Mutex<Status?>(nil)
     private let hasEnded = Latch()
 
     init(
         rollout: Rollout, context: RolloutContext, agent: @escaping RolloutEnvironment.Agent,
-        reporter: any RolloutReporter, secrets: Secrets, gate: ModelCallGate
+        reporter: any RolloutReporter, secrets: Secrets, gate: ModelCallGate,
+        journal: Journal?
     ) {
         key = RolloutRegistry.Key(rolloutID: rollout.metadata.rolloutID, attempt: rollout.attempt)
         self.rollout = rollout
@@ -29,6 +31,7 @@ final class RolloutRun: Sendable {
         self.reporter = reporter
         self.secrets = secrets
         self.gate = gate
+        self.journal = journal
     }
 
     /// Runs the agent and waits for the last byte of its model calls.
@@ -66,8 +69,10 @@ final class RolloutRun: Sendable {
         if FailureReason(status) == .superseded,
             !reporter.knowsAttempts(origin: context.destination?.origin ?? "")
         {
+            journal?.append(.forgotten(key))
             return
         }
+        journal?.append(.ended(key, status))
         // The Python client takes the line's message for the status's.
         reporter.report(
             status, for: context, message: status.message, extras: status.extras.removing(["rollcall"]))
