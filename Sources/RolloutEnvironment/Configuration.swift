@@ -35,6 +35,21 @@ extension RolloutEnvironment {
         /// ends with DEADLINE_EXCEEDED. A caller's `deadline_seconds`, which counts from `/init`, may end it earlier.
         /// `nil`: as long as it likes.
         public var timeout: Duration?
+        /// What each rollout may use of its model; `budget` in the metadata of `/init` may only make it less. It holds for
+        /// the agent's own calls too, where the gateway knows budgets.
+        public var budget = Budget()
+
+        /// What happens when a rollout has no budget for another model call.
+        public enum BudgetEnd: Sendable, Hashable {
+            /// It ends with RESOURCE_EXHAUSTED, and the agent is cancelled.
+            case ends
+            /// The call throws a ``ModelError`` with one of the `budget` reasons, and the agent decides: it may return
+            /// `.finished(reason: .maxSteps)` with what it has.
+            case asksAgent
+        }
+
+        public var whenBudgetIsUsedUp = BudgetEnd.ends
+
         /// How long a cancelled agent has to return before its end is reported without it.
         public var cancellationGrace: Duration = .seconds(5)
         /// How long running rollouts may go on after SIGTERM.

@@ -44,15 +44,19 @@ extension EnvironmentCore {
                 503, code: "statuses_waiting",
                 "Too many statuses wait for the gateway to take them; look at the environment's log.", retryAfter: 5)
         }
-        let terms = ExecutionTerms(
-            deadline: limits.deadline.map { ExecutionDeadline(at: arrival + $0, limit: .asked($0)) },
-            timeout: configuration.timeout)
         let outcome = await admit(
-            request, terms, attempt: request.metadata.attempt ?? tagged?.attempt, anew: false)
+            request, terms(limits, arrival: arrival), attempt: request.metadata.attempt ?? tagged?.attempt, anew: false)
         return switch configuration.answering {
         case .onceRunning: outcome.answer
         case .onceEnded: await answerOnceEnded(outcome)
         }
+    }
+
+    /// What holds for a rollout that came at `arrival`.
+    func terms(_ limits: RequestedLimits, arrival: ContinuousClock.Instant) -> ExecutionTerms {
+        ExecutionTerms(
+            deadline: limits.deadline.map { ExecutionDeadline(at: arrival + $0, limit: .asked($0)) },
+            timeout: configuration.timeout, budget: configuration.budget.tightened(by: limits.budget))
     }
 
     /// Waits for the rollout's end, and for its lines to be delivered.
@@ -81,7 +85,7 @@ extension EnvironmentCore {
     ) async -> InitOutcome {
         let admission = registry.admit(request.metadata.rolloutID, attempt: attempt, anew: anew, terms: terms) { key in
             // A task of its own: the caller may go before RUNNING is delivered.
-            Task { await self.begin(request, key) }
+            Task { await self.begin(request, terms, key) }
         }
         switch admission {
         case .begun(let task): return await task.value
@@ -116,7 +120,9 @@ extension EnvironmentCore {
     }
 
     /// Delivers RUNNING and starts the agent.
-    private func begin(_ request: InitRequest, _ key: RolloutRegistry.Key) async -> InitOutcome {
+    private func begin(
+        _ request: InitRequest, _ terms: ExecutionTerms, _ key: RolloutRegistry.Key
+    ) async -> InitOutcome {
         let chosen = ChosenDestination.choose(for: request, configuration)
         var metadata = request.metadata
         metadata.attempt = key.attempt
@@ -130,6 +136,11 @@ extension EnvironmentCore {
                 ownKey: configuration.gatewayAPIKey ?? configuration.variable("FIREWORKS_API_KEY")),
             acceptedAt: Int(Date().timeIntervalSince1970))
         await journal?.add(.accepted(record))
+        if !terms.budget.isEmpty, let problem = await register(context, terms, chosen) {
+            registry.withdraw(key)
+            journal?.append(.forgotten(key))
+            return .refused(problem)
+        }
         let result = await reporter.deliver(
             .running, for: context, message: Status.running.message, within: configuration.runningTimeout)
         switch result {
@@ -161,7 +172,7 @@ extension EnvironmentCore {
                     retryAfter: 2))
         }
         let run = makeRun(
-            request, context: context, reporter: reporter,
+            request, budget: terms.budget, context: context, reporter: reporter,
             transport: HTTPModelTransport(client: client, timeout: configuration.model.timeout), secrets: secrets)
         let stopped = FailureReason.environmentStopped.status("The environment was stopped.")
         guard let ended = registry.begin(run, stopped: stopped) else {

@@ -90,26 +90,28 @@ final class EnvironmentCore: Sendable {
 
     /// Builds a rollout; its model and its reports go through what is given.
     func makeRun(
-        _ request: InitRequest, context: RolloutContext, reporter: any RolloutReporter,
+        _ request: InitRequest, budget: Budget, context: RolloutContext, reporter: any RolloutReporter,
         transport: any ModelTransport, secrets: Secrets
     ) -> RolloutRun {
         let attempt = context.attempt ?? .random()
         let gate = ModelCallGate()
+        let key = RolloutRegistry.Key(rolloutID: context.rolloutID, attempt: attempt)
+        let meter = BudgetMeter(budget, messages: request.messages) {
+            [registry, ends = configuration.whenBudgetIsUsedUp] in
+            if ends == .ends { registry.stop(key, $0) }
+        }
         let model = ModelClient(
             parameters: request.completionParameters, tools: request.tools ?? [],
             endpoint: ModelEndpoint.resolve(
                 request, attempt: attemptForURL(request, context, reporter), configuration),
-            transport: transport, gate: gate,
+            transport: transport, gate: gate, meter: meter,
             retries: RetryPolicy(maximumRetries: configuration.model.maximumRetries),
             maximumAnswerBytes: configuration.model.maximumAnswerBytes, secrets: secrets)
         let rollout = Rollout(
             metadata: context.metadata, attempt: attempt, messages: request.messages, tools: request.tools,
             request: request, model: model, logger: makeLogger(context, reporter), context: context,
             reporter: reporter, gate: gate,
-            journal: journal.map {
-                RolloutJournal(
-                    journal: $0, key: RolloutRegistry.Key(rolloutID: context.rolloutID, attempt: attempt))
-            })
+            journal: journal.map { RolloutJournal(journal: $0, key: key) })
         return RolloutRun(
             rollout: rollout, context: context, agent: agent, reporter: reporter, secrets: secrets, gate: gate,
             journal: journal)

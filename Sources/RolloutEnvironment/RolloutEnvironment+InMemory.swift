@@ -11,14 +11,13 @@ extension RolloutEnvironment {
         var metadata = request.metadata
         metadata.attempt = metadata.attempt ?? .random()
         let context = RolloutContext(metadata: metadata)
-        let run = core.makeRun(
-            request, context: context, reporter: reporter, transport: transport, secrets: core.secrets(of: request))
-        _ = await reporter.deliver(.running, for: context, message: "running", within: .seconds(3))
         let now = ContinuousClock.now
-        let asked = (try? RequestedLimits(request.metadata))?.deadline
-        let terms = ExecutionTerms(
-            deadline: asked.map { ExecutionDeadline(at: now + $0, limit: .asked($0)) },
-            timeout: core.configuration.timeout)
+        // What is no limit is none here: this is not /init, which would refuse it.
+        let terms = (try? RequestedLimits(request.metadata)).map { core.terms($0, arrival: now) } ?? ExecutionTerms()
+        let run = core.makeRun(
+            request, budget: terms.budget, context: context, reporter: reporter, transport: transport,
+            secrets: core.secrets(of: request))
+        _ = await reporter.deliver(.running, for: context, message: "running", within: .seconds(3))
         let status = await run.execute(deadline: terms.deadline(startingAt: now)?.at)
         run.report(status)
         return status

@@ -83,6 +83,9 @@ import WireJSON
                     $0["metadata"] = .object(metadata)
                 }, 400, "metadata.attempt"
             ),
+            (Self.valid { $0.setInMetadata("budget", 5) }, 400, "metadata.budget"),
+            (Self.valid { $0.setInMetadata("budget", ["turns": 0]) }, 400, "metadata.budget.turns"),
+            (Self.valid { $0.setInMetadata("budget", ["tokens": 5]) }, 400, "completion_tokens"),
             (Self.valid { $0.setInMetadata("deadline_seconds", 0) }, 400, "metadata.deadline_seconds"),
             (Self.valid { $0.setInMetadata("deadline_seconds", "5") }, 400, "metadata.deadline_seconds"),
             (Self.valid { $0.setInMetadata("deadline_seconds", 1e10) }, 400, "metadata.deadline_seconds"),

@@ -78,7 +78,9 @@ import WireJSON
         }
     }
 
-    @Test("what a killed environment left: its lost rollouts are UNAVAILABLE, ends on their way arrive, old ones are let go")
+    @Test(
+        "what a killed environment left: its lost rollouts are UNAVAILABLE, ends on their way arrive, old ones are let go"
+    )
     func recovery() async throws {
         try await Self.withFolder { path in
             try await FakeGateway.with { gateway in

@@ -56,7 +56,9 @@ package struct LeftProcesses: Sendable {
             // The name in parentheses may hold anything.
             let close = stat.lastIndex(of: UInt8(ascii: ")"))
         else { return nil }
-        let fields = stat[(close + 1)...].split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }
+        let fields = stat[(close + 1)...].split(separator: UInt8(ascii: " ")).map {
+            String(decoding: $0, as: UTF8.self)
+        }
         // The state is the third field, the parent the fourth, the start the twenty-second; the dead are of no interest.
         guard fields.count > 19, fields[0] != "Z", fields[0] != "X", let parent = Int32(fields[1]),
             let started = UInt64(fields[19])

@@ -1,6 +1,6 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
-import EvalProtocol
+package import EvalProtocol
 
 /// What an execution was accepted with.
 package struct ExecutionTerms: Sendable, Hashable {
@@ -8,10 +8,13 @@ package struct ExecutionTerms: Sendable, Hashable {
     package var deadline: ExecutionDeadline?
     /// How long its agent may work, by the environment's configuration.
     package var timeout: Duration?
+    /// What it may use of its model.
+    package var budget: Budget
 
-    package init(deadline: ExecutionDeadline? = nil, timeout: Duration? = nil) {
+    package init(deadline: ExecutionDeadline? = nil, timeout: Duration? = nil, budget: Budget = Budget()) {
         self.deadline = deadline
         self.timeout = timeout
+        self.budget = budget
     }
 
     /// The deadline of an agent that starts now: the earlier of the two.

@@ -10,9 +10,12 @@ package struct RequestedLimits: Sendable, Hashable {
 
     /// From `/init` to the end, time in the queue included.
     package var deadline: Duration?
+    /// What the rollout may use of its model.
+    package var budget: Budget
 
     package init(_ metadata: RolloutMetadata) throws(JSONDecodingError) {
         let reader = JSONReader(.object(metadata.additional), path: .root.key("metadata"))
+        budget = try reader["budget"].present?.decode() ?? Budget()
         deadline = try reader["deadline_seconds"].present?.duration(upTo: Self.maximumDeadlineSeconds)
     }
 }

@@ -20,6 +20,7 @@ extension APIOperation {
             body: .initRequest,
             answers: [
                 APIAnswer(200, "RUNNING has reached the gateway, or the attempt has ended.", .initAnswer),
+                .problem(409, "It has a budget, and the gateway knows the rollout with other ids."),
                 .problem(403, "The environment sends no model calls to this `model_base_url`."),
                 .later(503, "The gateway cannot be reached, the environment is full, or it is being stopped."),
             ])
@@ -123,6 +124,14 @@ extension Schema {
                 "type": ["number", "null"], "minimum": 0.001,
                 "maximum": .number(RequestedLimits.maximumDeadlineSeconds),
             ]).described("So long after this request the rollout ends with DEADLINE_EXCEEDED, waiting included."),
+            "budget": Schema.object(
+                [:],
+                optional: [
+                    "calls": .integer(minimum: 1).orNull, "turns": .integer(minimum: 1).orNull,
+                    "prompt_tokens": .integer(minimum: 1).orNull, "completion_tokens": .integer(minimum: 1).orNull,
+                ]
+            ).orNull.described(
+                "What it may use of its model before it ends with RESOURCE_EXHAUSTED; other names are refused."),
         ]
     ).named("InitMetadata")
 
