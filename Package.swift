@@ -81,8 +81,8 @@ let package = Package(
         .target(
             name: "RolloutEnvironment",
             dependencies: [
-                "RolloutTracing", "OpenAPI", "EvalProtocol", "WireJSON", logging, asyncHTTPClient, hummingbird,
-                httpTypes,
+                "RolloutTracing", "PrometheusMetrics", "OpenAPI", "EvalProtocol", "WireJSON", logging, coreMetrics,
+                asyncHTTPClient, hummingbird, httpTypes,
                 nioCore, nioHTTP1, serviceLifecycle, unixSignals,
             ],
             swiftSettings: settings),

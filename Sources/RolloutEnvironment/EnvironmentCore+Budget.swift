@@ -27,7 +27,8 @@ extension EnvironmentCore {
             case nil, .registered: return nil
             case .refused(409, let reason):
                 return .error(
-                    409, code: "rollout_known", "metadata: the gateway \(destination) knows the rollout otherwise: \(reason)",
+                    409, code: "rollout_known",
+                    "metadata: the gateway \(destination) knows the rollout otherwise: \(reason)",
                     param: "metadata")
             case .refused(let code, let reason):
                 return .error(

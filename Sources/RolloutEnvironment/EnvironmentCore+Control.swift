@@ -48,6 +48,14 @@ extension EnvironmentCore {
             ])
     }
 
+    /// `GET /metrics`.
+    func metrics(authorization: String?) -> InitAnswer {
+        guard isAuthorized(authorization) else { return unauthorized }
+        return InitAnswer(
+            status: 200, headers: [("content-type", "text/plain; version=0.0.4; charset=utf-8")],
+            text: metrics.text(registry.counts, delivery.statistics))
+    }
+
     /// `GET /health`.
     var health: InitAnswer {
         let counts = registry.counts

@@ -8,6 +8,12 @@ import WireJSON
 extension EnvironmentCore {
     /// `POST /init`.
     func initialize(_ body: [UInt8], authorization: String?) async -> InitAnswer {
+        let answer = await answerInit(body, authorization: authorization)
+        metrics.answered(answer)
+        return answer
+    }
+
+    private func answerInit(_ body: [UInt8], authorization: String?) async -> InitAnswer {
         let arrival = ContinuousClock.now
         guard body.count <= configuration.maximumBodyBytes else { return tooLarge }
         let request: InitRequest
@@ -45,7 +51,8 @@ extension EnvironmentCore {
                 "Too many statuses wait for the gateway to take them; look at the environment's log.", retryAfter: 5)
         }
         let outcome = await admit(
-            request, terms(limits, arrival: arrival), attempt: request.metadata.attempt ?? tagged?.attempt, anew: false)
+            request, terms(request, limits, arrival: arrival), attempt: request.metadata.attempt ?? tagged?.attempt,
+            anew: false)
         return switch configuration.answering {
         case .onceRunning: outcome.answer
         case .onceEnded: await answerOnceEnded(outcome)
@@ -53,10 +60,13 @@ extension EnvironmentCore {
     }
 
     /// What holds for a rollout that came at `arrival`.
-    func terms(_ limits: RequestedLimits, arrival: ContinuousClock.Instant) -> ExecutionTerms {
+    func terms(
+        _ request: InitRequest, _ limits: RequestedLimits, arrival: ContinuousClock.Instant
+    ) -> ExecutionTerms {
         ExecutionTerms(
             deadline: limits.deadline.map { ExecutionDeadline(at: arrival + $0, limit: .asked($0)) },
-            timeout: configuration.timeout, budget: configuration.budget.tightened(by: limits.budget))
+            timeout: configuration.timeout, budget: configuration.budget.tightened(by: limits.budget),
+            experimentID: request.metadata.experimentID)
     }
 
     /// Waits for the rollout's end, and for its lines to be delivered.
@@ -173,7 +183,8 @@ extension EnvironmentCore {
         }
         let run = makeRun(
             request, budget: terms.budget, context: context, reporter: reporter,
-            transport: HTTPModelTransport(client: client, timeout: configuration.model.timeout), secrets: secrets)
+            transport: HTTPModelTransport(client: client, timeout: configuration.model.timeout, metrics: metrics),
+            secrets: secrets)
         let stopped = FailureReason.environmentStopped.status("The environment was stopped.")
         guard let ended = registry.begin(run, stopped: stopped) else {
             leases?.start()

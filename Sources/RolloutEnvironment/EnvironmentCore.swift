@@ -14,6 +14,7 @@ final class EnvironmentCore: Sendable {
     let delivery: LogDelivery
     let reporter: DeliveryReporter
     let leases: LeaseKeeper?
+    let metrics: EnvironmentMetrics
     let client: HTTPClient
     let acceptedKeys: AcceptedKeys
     let allowedModelOrigins: Set<WebOrigin>?
@@ -32,6 +33,7 @@ final class EnvironmentCore: Sendable {
                 maximumQueued: configuration.maximumQueuedRollouts, maximumReceipts: configuration.maximumReceipts),
             cancellationGrace: configuration.cancellationGrace, loop: HTTPClient.defaultEventLoopGroup.next(),
             logger: configuration.logger)
+        metrics = EnvironmentMetrics(capacity: configuration.maximumConcurrentRollouts)
         client = HTTPModelTransport.makeClient(configuration)
         var tracing = TracingConfiguration(environment: configuration.variables)
         tracing.gatewayURL = configuration.gatewayURL ?? tracing.gatewayURL
@@ -114,7 +116,7 @@ final class EnvironmentCore: Sendable {
             journal: journal.map { RolloutJournal(journal: $0, key: key) })
         return RolloutRun(
             rollout: rollout, context: context, agent: agent, reporter: reporter, secrets: secrets, gate: gate,
-            journal: journal)
+            journal: journal, metrics: metrics)
     }
 
     /// The attempt, if the model URL may carry it: tagged, without one, and of a gateway that knows attempts.

@@ -13,7 +13,8 @@ extension RolloutEnvironment {
         let context = RolloutContext(metadata: metadata)
         let now = ContinuousClock.now
         // What is no limit is none here: this is not /init, which would refuse it.
-        let terms = (try? RequestedLimits(request.metadata)).map { core.terms($0, arrival: now) } ?? ExecutionTerms()
+        let terms =
+            (try? RequestedLimits(request.metadata)).map { core.terms(request, $0, arrival: now) } ?? ExecutionTerms()
         let run = core.makeRun(
             request, budget: terms.budget, context: context, reporter: reporter, transport: transport,
             secrets: core.secrets(of: request))

@@ -80,8 +80,8 @@ public struct RolloutEnvironment: Service, Sendable {
         await core.initialize(body, authorization: authorization)
     }
 
-    /// Adds `POST /init`, `POST /cancel`, `GET /status`, `GET /health` and `GET /openapi.json`, which describes them, to a
-    /// Hummingbird router, or to a group of it. The router's `/` stays its own.
+    /// Adds `POST /init`, `POST /cancel`, `GET /status`, `GET /health`, `GET /metrics` and `GET /openapi.json`, which
+    /// describes them, to a Hummingbird router, or to a group of it. The router's `/` stays its own.
     public func addRoutes<Context: RequestContext>(to router: some RouterMethods<Context>) {
         EnvironmentRoutes(core: core, servesRoot: false).add(to: router)
     }

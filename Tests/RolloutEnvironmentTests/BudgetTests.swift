@@ -30,7 +30,8 @@ import WireJSON
         "a model call for which there is no room is not made, and the rollout ends as RESOURCE_EXHAUSTED",
         arguments: [
             (Budget(calls: 3), 3, FailureReason.budgetCalls), (Budget(turns: 2), 2, .budgetTurns),
-            (Budget(promptTokens: 25), 3, .budgetPromptTokens), (Budget(completionTokens: 10), 2, .budgetCompletionTokens),
+            (Budget(promptTokens: 25), 3, .budgetPromptTokens),
+            (Budget(completionTokens: 10), 2, .budgetCompletionTokens),
             (Budget(calls: 9, turns: 4, completionTokens: 1_000), 4, .budgetTurns),
         ] as [(Budget, Int, FailureReason)], [false, true])
     func reached(limits: (budget: Budget, calls: Int, reason: FailureReason), isStreamed: Bool) async throws {
@@ -109,7 +110,9 @@ import WireJSON
         }
     }
 
-    @Test("an /init whose budget the gateway does not take is not accepted", arguments: [(401, 503), (500, 503), (404, 200), (200, 200)])
+    @Test(
+        "an /init whose budget the gateway does not take is not accepted",
+        arguments: [(401, 503), (500, 503), (404, 200), (200, 200)])
     func refused(code: Int, expected: Int) async throws {
         let gateway = try await ScriptedHTTPServer.start { request in
             request.path == "/v1/rollouts" ? .json(["detail": "no"], status: code) : FakeGateway.taken

@@ -20,7 +20,8 @@ import WireJSON
             #expect(document["openapi"] == "3.1.0")
             #expect(faults(ofDescription: document).isEmpty)
             let expected: [String: String] = [
-                "/init": "post", "/cancel": "post", "/status": "get", "/health": "get", "/openapi.json": "get",
+                "/init": "post", "/cancel": "post", "/status": "get", "/health": "get", "/metrics": "get",
+                "/openapi.json": "get",
                 "/": "get, post",
             ]
             var found: [String: String] = [:]

@@ -11,13 +11,16 @@ struct HTTPModelTransport: ModelTransport {
     let client: HTTPClient
     /// For the whole exchange.
     let timeout: Duration
+    let metrics: EnvironmentMetrics
 
     func send(_ request: ModelRequest) async throws -> ModelResponse {
         var outgoing = HTTPClientRequest(url: request.url)
         outgoing.method = .POST
         for header in request.headers { outgoing.headers.replaceOrAdd(name: header.name, value: header.value) }
         outgoing.body = .bytes(ByteBuffer(bytes: JSONValue.object(request.body).serialized()))
+        let start = ContinuousClock.now
         let answer = try await client.execute(outgoing, timeout: TimeAmount(timeout))
+        metrics.modelAnswered(after: .now - start)
         return ModelResponse(
             status: Int(answer.status.code),
             headers: answer.headers.map { ($0.name.lowercased(), $0.value) },

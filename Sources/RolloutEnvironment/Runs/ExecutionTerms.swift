@@ -10,8 +10,14 @@ package struct ExecutionTerms: Sendable, Hashable {
     package var timeout: Duration?
     /// What it may use of its model.
     package var budget: Budget
+    /// Whose turn it takes when places are given out.
+    package var experimentID: String
 
-    package init(deadline: ExecutionDeadline? = nil, timeout: Duration? = nil, budget: Budget = Budget()) {
+    package init(
+        deadline: ExecutionDeadline? = nil, timeout: Duration? = nil, budget: Budget = Budget(),
+        experimentID: String = ""
+    ) {
+        self.experimentID = experimentID
         self.deadline = deadline
         self.timeout = timeout
         self.budget = budget

@@ -37,8 +37,10 @@ extension RolloutRegistry {
         private var live: [Key: Execution] = [:]
         // The live attempts of a rollout, in the order of their admission.
         private var attempts: [String: [AttemptID]] = [:]
-        private var queue: [Key] = []
-        private var running: Set<Key> = []
+        private var queue = FairQueue()
+        private var running: [Key: String] = [:]
+        // How many of an experiment run.
+        private var shares: [String: Int] = [:]
         // Those among the running that have been given up.
         private var abandoned: Set<Key> = []
         private var receipts: ReceiptCache
@@ -125,7 +127,7 @@ extension RolloutRegistry {
                 return .run(superseded: superseded)
             }
             live[key]?.phase = .queued
-            queue.append(key)
+            queue.append(key, of: execution.terms.experimentID)
             return .queue(superseded: superseded)
         }
 
@@ -133,7 +135,8 @@ extension RolloutRegistry {
             guard let terms = live[key]?.terms else { return }
             live[key]?.phase = .running
             live[key]?.deadline = terms.deadline(startingAt: now)
-            running.insert(key)
+            running[key] = terms.experimentID
+            shares[terms.experimentID, default: 0] += 1
         }
 
         /// RUNNING could not be delivered: nothing has begun.
@@ -190,9 +193,13 @@ extension RolloutRegistry {
                 finish.status = final
             }
             finish.wasAbandoned = abandoned.remove(key) != nil
-            running.remove(key)
-            while finish.next == nil, running.count < maximumRunning, !queue.isEmpty {
-                let key = queue.removeFirst()
+            if let experiment = running.removeValue(forKey: key) {
+                shares[experiment, default: 0] -= 1
+                if shares[experiment] == 0 { shares[experiment] = nil }
+            }
+            while finish.next == nil, running.count < maximumRunning,
+                let key = queue.next(running: { shares[$0] ?? 0 })
+            {
                 if let status = live[key]?.deadline?.status(in: .queued, now: now) {
                     end(key, status)
                     finish.expired.append((key, status))
@@ -219,7 +226,7 @@ extension RolloutRegistry {
         /// Admits nothing from now on, and ends what waits.
         package mutating func drain(_ status: Status) -> [Key] {
             isDraining = true
-            let waiting = queue
+            let waiting = queue.keys
             for key in waiting { end(key, status) }
             return waiting
         }
@@ -277,8 +284,9 @@ extension RolloutRegistry {
         }
 
         private mutating func remove(_ key: Key) {
-            live[key] = nil
-            queue.removeAll { $0 == key }
+            if let execution = live.removeValue(forKey: key), execution.phase == .queued {
+                queue.remove(key, of: execution.terms.experimentID)
+            }
             attempts[key.rolloutID]?.removeAll { $0 == key.attempt }
             if attempts[key.rolloutID]?.isEmpty == true { attempts[key.rolloutID] = nil }
         }

@@ -16,13 +16,16 @@ final class RolloutRun: Sendable {
     private let secrets: Secrets
     private let gate: ModelCallGate
     private let journal: Journal?
+    private let metrics: EnvironmentMetrics
+    private let accepted = ContinuousClock.now
+    private let start = Mutex<ContinuousClock.Instant?>(nil)
     private let end = Mutex<Status?>(nil)
     private let hasEnded = Latch()
 
     init(
         rollout: Rollout, context: RolloutContext, agent: @escaping RolloutEnvironment.Agent,
         reporter: any RolloutReporter, secrets: Secrets, gate: ModelCallGate,
-        journal: Journal?
+        journal: Journal?, metrics: EnvironmentMetrics
     ) {
         key = RolloutRegistry.Key(rolloutID: rollout.metadata.rolloutID, attempt: rollout.attempt)
         self.rollout = rollout
@@ -32,10 +35,14 @@ final class RolloutRun: Sendable {
         self.secrets = secrets
         self.gate = gate
         self.journal = journal
+        self.metrics = metrics
     }
 
     /// Runs the agent and waits for the last byte of its model calls.
     func execute(deadline: ContinuousClock.Instant?) async -> Status {
+        let now = ContinuousClock.now
+        start.withLock { $0 = now }
+        metrics.started(after: now - accepted)
         var rollout = self.rollout
         rollout.deadline = deadline
         let given = rollout
@@ -62,6 +69,7 @@ final class RolloutRun: Sendable {
     /// apart, since there its end would be taken for the new attempt's.
     func report(_ status: Status) {
         gate.shut()
+        metrics.ended(status, after: start.withLock { $0 }.map { .now - $0 })
         defer {
             end.withLock { $0 = status }
             hasEnded.open()

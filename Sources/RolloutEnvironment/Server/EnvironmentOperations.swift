@@ -66,6 +66,10 @@ extension APIOperation {
             ], isOpen: true)
     }
 
+    static let metrics = environment(
+        "getMetrics", tag: "Operation", "What happens, for Prometheus",
+        answers: [APIAnswer(200, "Prometheus' text format 0.0.4.", .string(), type: "text/plain")])
+
     static let description = environment(
         "getDescription", tag: "Operation", "This description",
         answers: [APIAnswer(200, "OpenAPI 3.1.", .object(["openapi": .string(), "paths": .object([:])]))],

@@ -44,6 +44,7 @@ struct EnvironmentRoutes: Sendable {
         for path in servesRoot ? ["/health", "/"] : ["/health"] {
             add(.get, path, path == "/" ? .healthAtRoot : .health) { _ in core.health }
         }
+        add(.get, "/metrics", .metrics) { core.metrics(authorization: $0.headers[.authorization]) }
         addDescription()
     }
 
