@@ -31,7 +31,7 @@ public struct Rollout: Sendable {
     let reporter: any RolloutReporter
     let gate: ModelCallGate
     /// Where processes that the rollout starts are to be noted; `nil` when the environment keeps no journal.
-    let journal: RolloutJournal?
+    package let journal: RolloutJournal?
 
     /// Reports that the rollout is still running, and how far it is.
     ///

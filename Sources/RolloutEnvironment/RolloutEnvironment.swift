@@ -39,6 +39,8 @@ public struct RolloutEnvironment: Service, Sendable {
     /// - Throws: When the address or the journal cannot be had.
     public func run(host: String, port: Int) async throws {
         if let error = core.journalError { throw error }
+        // Each rollout may have a caller, a model call and lines on their way.
+        OpenFiles.raiseLimit()
         try await EnvironmentServer(environment: self, host: host, port: port).runUntilSignal()
     }
 

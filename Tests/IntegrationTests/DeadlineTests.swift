@@ -11,7 +11,7 @@ import TestSupport
 import Testing
 import WireJSON
 
-@Suite("Integration: deadlines and cancellation reach the model") struct DeadlineTests {
+@Suite("Integration: deadlines and cancellation reach the model", .serialized) struct DeadlineTests {
     /// A model that never gets to the end of an answer, and counts whom it works for.
     private final class EndlessModel: Sendable {
         let begun = Atomic(0)
@@ -25,6 +25,9 @@ import WireJSON
             return .json([:], status: 500)
         }
     }
+
+    /// More than the connections that HTTP clients make by themselves.
+    private static let many = 600
 
     private static func initialize(_ loop: Loop, _ rolloutID: String, deadline: Double?) async throws {
         var ids = RolloutMetadata(invocationID: "i", experimentID: "e", rolloutID: rolloutID, runID: "u", rowID: "w")
@@ -51,7 +54,7 @@ import WireJSON
             return .finished()
         } run: { loop in
             let gateway = TracingClient(gatewayURL: loop.gatewayURL)
-            try await Self.initialize(loop, "late", deadline: 0.5)
+            try await Self.initialize(loop, "late", deadline: 3)
             try await eventually("the model's work") { model.begun.load(ordering: .relaxed) == 1 }
             try await eventually("end") {
                 try await gateway.status(of: "late").status?.code == .deadlineExceeded
@@ -66,29 +69,34 @@ import WireJSON
     @Test("cancelling half of the rollouts frees their places and stops their calls, and no others") func half()
         async throws
     {
+        OpenFiles.raiseLimit()
         let model = EndlessModel()
         var configuration = Loop.quietConfiguration()
-        configuration.maximumConcurrentRollouts = 100
+        configuration.maximumConcurrentRollouts = 1_000
         try await Loop.with(model: { await model.answer($0) }, configuration: configuration) { rollout in
             _ = try await rollout.model.complete(rollout.messages)
             return .finished()
         } run: { loop in
             try await withThrowingTaskGroup(of: Void.self) { group in
-                for index in 0..<100 { group.addTask { try await Self.initialize(loop, "r\(index)", deadline: nil) } }
+                for index in 0..<Self.many {
+                    group.addTask { try await Self.initialize(loop, "r\(index)", deadline: nil) }
+                }
                 try await group.waitForAll()
             }
-            try await eventually("all calls") { model.begun.load(ordering: .relaxed) == 100 }
+            try await eventually("all calls") { model.begun.load(ordering: .relaxed) == Self.many }
             var request = HTTPClientRequest(url: loop.environmentURL + "/cancel")
             request.method = .POST
-            let ids = JSONValue.array((0..<50).map { .string("r\($0)") })
+            let ids = JSONValue.array((0..<Self.many / 2).map { .string("r\($0)") })
             request.body = .bytes(ByteBuffer(bytes: JSONValue.object(["rollout_id": ids]).serialized()))
             #expect(try await HTTPClient.shared.execute(request, timeout: .seconds(20)).status == .ok)
-            try await eventually("half of the calls torn down") { model.tornDown.load(ordering: .relaxed) == 50 }
+            try await eventually("half of the calls torn down") {
+                model.tornDown.load(ordering: .relaxed) == Self.many / 2
+            }
             let health = try await HTTPClient.shared.execute(
                 HTTPClientRequest(url: loop.environmentURL + "/health"), timeout: .seconds(20))
             let body = [UInt8](try await health.body.collect(upTo: 1 << 16).readableBytesView)
-            #expect(try JSONValue(parsing: body)["running"] == 50)
-            #expect(model.tornDown.load(ordering: .relaxed) == 50)
+            #expect(try JSONValue(parsing: body)["running"] == .number(Self.many / 2))
+            #expect(model.tornDown.load(ordering: .relaxed) == Self.many / 2)
         }
     }
 }

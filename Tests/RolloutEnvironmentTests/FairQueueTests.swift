@@ -25,7 +25,8 @@ import Testing
         "gives the next place to the experiment with the fewest, then to the one that has waited longest for a turn",
         arguments: [
             (["a1", "a2", "a3"], [:], "a1a2a3"), (["a1", "a2", "a3", "b1", "b2"], [:], "a1b1a2b2a3"),
-            (["a1", "a2", "b1", "c1"], ["a": 9], "b1c1a1a2"), (["a1", "b1", "b2", "b3"], ["a": 2, "b": 1], "b1a1b2b3"),
+            (["a1", "a2", "b1", "c1"], ["a": 9], "b1c1a1a2"),
+            (["a1", "b1", "b2", "b3"], ["a": 2, "b": 1], "b1a1b2b3"),
             ([], [:], ""),
         ] as [([String], [String: Int], String)])
     func turns(names: [String], running: [String: Int], expected: String) {

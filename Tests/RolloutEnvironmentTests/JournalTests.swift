@@ -175,6 +175,33 @@ import WireJSON
         }
     }
 
+    @Test("a rollout's own notes name its processes, and let go of those that have ended") func notes() async throws {
+        try await Self.withFolder { path in
+            try await FakeGateway.with { gateway in
+                let seen = Kept<[String]>()
+                let environment = RolloutEnvironment(Self.configuration(path)) { rollout in
+                    let journal = try #require(rollout.journal)
+                    await journal.processStarted(4_711, started: 12, variable: "MARK", marker: "of-this-one")
+                    await journal.processStarted(4_712, started: 13, variable: "MARK", marker: "of-this-one")
+                    journal.processEnded(4_712)
+                    await journal.journal.flush()
+                    var damaged = 0
+                    let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+                    let state = JournalState(replaying: bytes, damaged: &damaged)
+                    seen.value = state.records.flatMap { record in
+                        record.processes.map { "\(record.metadata.rolloutID) \($0.identifier) \($0.marker)" }
+                    }
+                    return .finished()
+                }
+                try await ServedEnvironment.with(environment) { environment in
+                    _ = try await environment.initialize(.test("a", gateway: gateway.url))
+                    try await eventually("end") { gateway.terminal(of: "a") == [.finished] }
+                }
+                #expect(seen.value == ["a 4711 of-this-one"])
+            }
+        }
+    }
+
     /// Whether a process is there and not dead.
     private static func lives(_ identifier: Int32) -> Bool {
         guard let stat = try? String(contentsOfFile: "/proc/\(identifier)/stat", encoding: .utf8) else { return false }

@@ -279,6 +279,25 @@ import WireJSON
         }
     }
 
+    @Test("a stop does not wait for an agent that never returns") func drainOfTheDeaf() async throws {
+        let release = Latchlike()
+        var configuration = RolloutEnvironment.Configuration.test
+        configuration.grace = .milliseconds(100)
+        try await FakeGateway.with { gateway in
+            let environment = RolloutEnvironment(configuration) { rollout in
+                await release.wait()
+                return .finished()
+            }
+            try await ServedEnvironment.with(environment) { environment in
+                _ = try await environment.initialize(.test("deaf", gateway: gateway.url))
+            }
+            #expect(gateway.terminal(of: "deaf") == [.unavailable])
+            let line = try #require(gateway.lines(of: "deaf").last)
+            #expect(line.json["status"]?["details"]?[0]?["reason"] == "ENVIRONMENT_STOPPED")
+            release.open()
+        }
+    }
+
     @Test("a hundred rollouts at once do not mix") func manyAtOnce() async throws {
         try await FakeGateway.with { gateway in
             gateway.onCall { request in

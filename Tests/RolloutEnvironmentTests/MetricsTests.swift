@@ -17,7 +17,8 @@ import WireJSON
         return values
     }
 
-    @Test("tell what runs, waits and has ended, how long it took, and what became of the lines") func all() async throws {
+    @Test("tell what runs, waits and has ended, how long it took, and what became of the lines") func all() async throws
+    {
         struct Broken: Error {}
         let release = Latchlike()
         var configuration = RolloutEnvironment.Configuration.test

@@ -3,13 +3,13 @@
 import Foundation
 
 /// The journal of one rollout, for whoever starts processes for it.
-struct RolloutJournal: Sendable {
+package struct RolloutJournal: Sendable {
     /// Which start of the machine this is; start times of processes count from there.
-    static let boot =
+    package static let boot =
         (try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8))?
         .trimmingCharacters(in: .whitespacesAndNewlines) ?? ""
 
-    let journal: Journal
+    package let journal: Journal
     let key: RolloutRegistry.Key
 
     /// Remembers a process, so that the next environment can end it should this one be killed. Returns when that is
@@ -19,7 +19,7 @@ struct RolloutJournal: Sendable {
     ///   - started: In clock ticks since the machine's start: field 22 of `/proc/PID/stat`.
     ///   - variable: An environment variable of the process, which those that it starts inherit.
     ///   - marker: Its value, which no other process has.
-    func processStarted(_ identifier: Int32, started: UInt64, variable: String, marker: String) async {
+    package func processStarted(_ identifier: Int32, started: UInt64, variable: String, marker: String) async {
         await journal.add(
             .processStarted(
                 key,
@@ -28,5 +28,5 @@ struct RolloutJournal: Sendable {
     }
 
     /// The process and all that it started are gone.
-    func processEnded(_ identifier: Int32) { journal.append(.processEnded(key, identifier)) }
+    package func processEnded(_ identifier: Int32) { journal.append(.processEnded(key, identifier)) }
 }

@@ -35,8 +35,9 @@ struct HTTPModelTransport: ModelTransport {
         settings.httpVersion = .http1Only
         // Servers close idle connections after five seconds; ours go first.
         settings.connectionPool.idleTimeout = .seconds(4)
+        // A call that waits for a connection would look like a slow model.
         settings.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit =
-            min(512, max(8, configuration.maximumConcurrentRollouts))
+            max(8, configuration.maximumConcurrentRollouts)
         // A refused connection is an answer; repeating calls is the model client's business.
         settings.connectionPool.retryConnectionEstablishment = false
         // Connections are closed when they idle or their call is cancelled. Servers of streams take a plain end for one

@@ -25,7 +25,8 @@ final class EnvironmentMetrics: Sendable {
     private static let help = [
         "rollcall_environment_running": "Rollouts whose agents run.",
         "rollcall_environment_queued": "Accepted rollouts that wait for a place.",
-        "rollcall_environment_abandoned": "Agents among those that run which do not return though their rollouts ended.",
+        "rollcall_environment_abandoned":
+            "Agents among those that run which do not return though their rollouts ended.",
         "rollcall_environment_capacity": "How many agents may run at once.",
         "rollcall_environment_init_answers_total": "Answers to /init by HTTP status.",
         "rollcall_environment_ended_total": "Rollouts that ended, by their code and the reason of an error.",

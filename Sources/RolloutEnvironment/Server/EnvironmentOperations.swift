@@ -117,6 +117,10 @@ extension Schema {
         ],
     ]).named("InitRequest")
 
+    private static let bound: JSONValue = [
+        "type": ["integer", "null"], "minimum": 1, "maximum": .number(Int.max),
+    ]
+
     private static let initMetadata = Schema.object(
         [
             "invocation_id": .string(), "experiment_id": .string(), "rollout_id": .rolloutID, "run_id": .string(),
@@ -128,14 +132,11 @@ extension Schema {
                 "type": ["number", "null"], "minimum": 0.001,
                 "maximum": .number(RequestedLimits.maximumDeadlineSeconds),
             ]).described("So long after this request the rollout ends with DEADLINE_EXCEEDED, waiting included."),
-            "budget": Schema.object(
-                [:],
-                optional: [
-                    "calls": .integer(minimum: 1).orNull, "turns": .integer(minimum: 1).orNull,
-                    "prompt_tokens": .integer(minimum: 1).orNull, "completion_tokens": .integer(minimum: 1).orNull,
-                ]
-            ).orNull.described(
-                "What it may use of its model before it ends with RESOURCE_EXHAUSTED; other names are refused."),
+            "budget": Schema([
+                "type": ["object", "null"],
+                "properties": .object(JSONObject(Budget.Limit.allCases.map { (JSONString($0.rawValue), bound) })),
+                "additionalProperties": false,
+            ]).described("What it may use of its model before it ends with RESOURCE_EXHAUSTED."),
         ]
     ).named("InitMetadata")
 
