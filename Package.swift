@@ -85,9 +85,9 @@ let package = Package(
         .target(
             name: "RolloutEnvironment",
             dependencies: [
-                "RolloutTracing", "OpenAPI", "EvalProtocol", "WireJSON", logging, asyncHTTPClient, hummingbird,
-                httpTypes,
-                nioCore, nioHTTP1, nioPosix, serviceLifecycle, subprocess, systemPackage, unixSignals,
+                "RolloutTracing", "PrometheusMetrics", "OpenAPI", "EvalProtocol", "WireJSON", logging, coreMetrics,
+                asyncHTTPClient, hummingbird, httpTypes, nioCore, nioHTTP1, nioPosix, serviceLifecycle, subprocess,
+                systemPackage, unixSignals,
             ],
             swiftSettings: settings),
         .target(

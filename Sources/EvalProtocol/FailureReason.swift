@@ -34,6 +34,7 @@ public enum FailureReason: String, Sendable, Hashable, CaseIterable {
     case superseded = "SUPERSEDED"
     case endedByGateway = "ENDED_BY_GATEWAY"
     case environmentStopped = "ENVIRONMENT_STOPPED"
+    case environmentRestarted = "ENVIRONMENT_RESTARTED"
     case deadlinePassed = "DEADLINE_PASSED"
     case leaseExpired = "LEASE_EXPIRED"
     case budgetCalls = "BUDGET_CALLS"
@@ -61,8 +62,8 @@ public enum FailureReason: String, Sendable, Hashable, CaseIterable {
         case .modelRateLimited, .budgetCalls, .budgetTurns, .budgetPromptTokens, .budgetCompletionTokens,
             .processMemoryLimit, .processCPULimit:
             .resourceExhausted
-        case .modelUnavailable, .modelStreamBroken, .connectionFailed, .environmentStopped, .leaseExpired,
-            .processNotStarted, .processKilled:
+        case .modelUnavailable, .modelStreamBroken, .connectionFailed, .environmentStopped, .environmentRestarted,
+            .leaseExpired, .processNotStarted, .processKilled:
             .unavailable
         case .processCrashed: .aborted
         case .cancelled, .superseded, .endedByGateway: .cancelled
@@ -81,8 +82,8 @@ public enum FailureReason: String, Sendable, Hashable, CaseIterable {
             .unknown
         case .modelNotConfigured, .modelKeyRefused, .modelAccessDenied, .modelNotFound, .modelTimeout,
             .modelRateLimited, .modelUnavailable, .modelStreamBroken, .modelAnswerUnreadable, .connectionFailed,
-            .toolInvalid, .agentStatusNotTerminal, .superseded, .environmentStopped, .leaseExpired, .processNotStarted,
-            .processKilled:
+            .toolInvalid, .agentStatusNotTerminal, .superseded, .environmentStopped, .environmentRestarted,
+            .leaseExpired, .processNotStarted, .processKilled:
             .infrastructure
         }
     }

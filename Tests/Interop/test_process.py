@@ -110,6 +110,41 @@ def test_a_killed_environment_takes_its_processes_with_it_on_the_way_out(gateway
     assert status["status"]["code"] == 14
 
 
+def test_the_next_environment_ends_what_a_killed_one_left_behind(gateway, tmp_path):
+    agent = tmp_path / "agent.py"
+    # A grandchild in a session of its own outlives the agent.
+    agent.write_text(
+        "import os, subprocess, time\n"
+        "child = subprocess.Popen(['sleep', '600'], start_new_session=True)\n"
+        "open(os.environ['MARK'], 'w').write(f'{os.getpid()} {child.pid}')\ntime.sleep(600)\n"
+    )
+    mark = tmp_path / "pids"
+    options = ["--journal", str(tmp_path / "journal"), "--env", f"MARK={mark}"]
+    environment = ProcessEnvironment(gateway.url, agent, *options)
+    body = {
+        "completion_params": {"model": "echo"},
+        "messages": [],
+        "metadata": {name: f"killed-{name}" for name in ("invocation_id", "experiment_id", "rollout_id", "run_id", "row_id")},
+    }
+    assert requests.post(f"{environment.url}/init", json=body, timeout=10).status_code == 200
+    environment.wait_until(lambda: mark.exists() and len(mark.read_text().split()) == 2, "started agent")
+    environment.child.kill()
+    environment.child.wait()
+    left = mark.read_text().split()
+    assert all(os.path.exists(f"/proc/{pid}") for pid in left)
+    second = ProcessEnvironment(gateway.url, agent, *options)
+    try:
+        def status() -> dict:
+            answer = requests.get(f"{gateway.url}/v1/status", params={"rollout_id": "killed-rollout_id"}, timeout=10).json()
+            return answer["status"] or {}
+
+        second.wait_until(lambda: status().get("code") == 14, "report of the lost rollout", seconds=10)
+        assert status()["details"][0]["reason"] == "ENVIRONMENT_RESTARTED"
+        assert not any(os.path.exists(f"/proc/{pid}") for pid in left)
+    finally:
+        second.stop()
+
+
 def test_the_example(rollcall, gateway):
     environment = ProcessEnvironment(gateway.url, ROOT / "Examples/PythonAgent/agent.py")
     try:

@@ -127,6 +127,7 @@ final class ProcessExecution: Sendable {
         ) { execution in
             let leader = execution.processIdentifier.value
             begin(leader)
+            await remember(leader)
             async let errors: Void = read(execution.standardError, as: .stderr, of: leader, into: output)
             await read(execution.standardOutput, as: .stdout, of: leader, into: output)
             await errors
@@ -137,6 +138,7 @@ final class ProcessExecution: Sendable {
         // Before the last of the family is gone, some of it may still use the relay.
         let left = await end()
         output.finish()
+        if left.isEmpty { rollout.journal?.processEnded(result.processIdentifier.value) }
         if !left.isEmpty {
             let numbers = left.map(String.init).joined(separator: ", ")
             rollout.logger.error("Processes of the command could not be ended, the system holds them: \(numbers)")
@@ -220,6 +222,13 @@ final class ProcessExecution: Sendable {
         if isStopped { _ = ending() }
     }
 
+    /// Lets the next environment end it, should this one be killed.
+    private func remember(_ leader: Int32) async {
+        guard let journal = rollout.journal, let entry = ProcessTable.entry(of: leader) else { return }
+        await journal.processStarted(
+            leader, started: entry.started, variable: ProcessVariables.marker, marker: marker)
+    }
+
     private func stop(_ reason: Stop) {
         state.withLock { state in
             if state.stop == nil { state.stop = reason }
@@ -271,8 +280,13 @@ final class ProcessExecution: Sendable {
             modelURL: modelURL, modelKey: rollout.request.apiKey.flatMap { $0.isEmpty ? nil : $0 },
             relayURL: relayURL, relayToken: token, folder: folder.path, requestFile: folder.requestFile,
             markerValue: marker,
-            deadline: configuration.timeout.map { Date(timeIntervalSinceNow: $0 / .seconds(1)) }
+            deadline: timeLeft.map { Date(timeIntervalSinceNow: $0 / .seconds(1)) }
         ).list(environment: configuration.environment, configured: configuration.variables)
+    }
+
+    /// What the rollout's deadline and the command's own time leave.
+    private var timeLeft: Duration? {
+        [rollout.deadline.map { $0 - .now }, configuration.timeout].compactMap(\.self).min()
     }
 
     /// Values of configured variables whose names say that they are secrets.

@@ -6,10 +6,10 @@ import Synchronization
 final class Latch: Sendable {
     private struct Waiter {
         var continuation: CheckedContinuation<Bool, Never>
-        var timer: Task<Void, Never>
+        var timer: Task<Void, Never>?
 
         func end(_ answer: Bool) {
-            timer.cancel()
+            timer?.cancel()
             continuation.resume(returning: answer)
         }
     }
@@ -31,8 +31,9 @@ final class Latch: Sendable {
         for waiter in waiters { waiter.end(true) }
     }
 
-    /// Whether it happened within `limit`; `false` too when the waiting task is cancelled.
-    func wait(within limit: Duration) async -> Bool {
+    /// Whether it happened within `limit`, if there is one; `false` too when the waiting task is cancelled.
+    @discardableResult
+    func wait(within limit: Duration? = nil) async -> Bool {
         let id = state.withLock { state in
             state.next += 1
             return state.next
@@ -43,9 +44,11 @@ final class Latch: Sendable {
                     if state.isOpen { return true }
                     // Cancellation that came before this would find nobody waiting, and so would a timer begun earlier.
                     if Task.isCancelled { return false }
-                    let timer = Task {
-                        try? await Task.sleep(for: limit)
-                        expire(id)
+                    let timer = limit.map { limit in
+                        Task {
+                            try? await Task.sleep(for: limit)
+                            expire(id)
+                        }
                     }
                     state.waiters[id] = Waiter(continuation: continuation, timer: timer)
                     return nil

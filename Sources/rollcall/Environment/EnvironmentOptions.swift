@@ -59,6 +59,13 @@ struct EnvironmentOptions: ParsableArguments {
         help: ArgumentHelp("The gateway that takes logs and statuses.", valueName: "url"))
     var gatewayURL: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "A file that remembers accepted rollouts: after a kill, the next environment with it ends what was left behind \
+            and reports what was lost.",
+            valueName: "file"))
+    var journal: String?
+
     @Flag(help: "Run the one request from standard input or --init-file, and exit as it ended.")
     var once = false
 
@@ -119,6 +126,7 @@ struct EnvironmentOptions: ParsableArguments {
         configuration.lease = lease > 0 ? .seconds(lease) : nil
         configuration.grace = .seconds(grace)
         configuration.gatewayURL = gatewayURL
+        configuration.journal = journal
         configuration.variables = environment
         let line = StandingLine()
         let level = Logger.Level(rawValue: logLevel) ?? .info
