@@ -32,6 +32,8 @@ let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio
 let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
+let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 
 let package = Package(
@@ -54,10 +56,12 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.5.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
     ],
     targets: [
         // The vocabulary.
@@ -81,9 +85,9 @@ let package = Package(
         .target(
             name: "RolloutEnvironment",
             dependencies: [
-                "RolloutTracing", "OpenAPI", "EvalProtocol", "WireJSON", logging, asyncHTTPClient, hummingbird,
-                httpTypes,
-                nioCore, nioHTTP1, serviceLifecycle, unixSignals,
+                "RolloutTracing", "PrometheusMetrics", "OpenAPI", "EvalProtocol", "WireJSON", logging, coreMetrics,
+                asyncHTTPClient, hummingbird, httpTypes, nioCore, nioHTTP1, nioPosix, serviceLifecycle, subprocess,
+                systemPackage, unixSignals,
             ],
             swiftSettings: settings),
         .target(
@@ -130,7 +134,7 @@ let package = Package(
             name: "rollcall",
             dependencies: [
                 "TracingGateway", "PrometheusMetrics", "SQLiteTraceStore", "ModelProxy", "TraceStore",
-                "RolloutProcessor",
+                "RolloutEnvironment", "RolloutProcessor",
                 "RolloutTracing",
                 "EvalProtocol", "WireJSON", argumentParser, logging, nioCore, nioPosix, serviceLifecycle, unixSignals,
             ],

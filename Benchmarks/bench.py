@@ -17,6 +17,7 @@ import events
 import first_event
 import logs
 import polls
+import processes
 import stored_bytes
 import streams
 import where
@@ -30,6 +31,7 @@ MEASUREMENTS = {
     "Status polls": polls,
     "Log lines": logs,
     "Until all who wait have learned a status": events,
+    "Rollouts that are processes": processes,
     "Stored bytes of growing conversations": stored_bytes,
 }
 

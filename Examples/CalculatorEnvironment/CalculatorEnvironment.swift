@@ -12,8 +12,13 @@ struct CalculatorEnvironment: AsyncParsableCommand {
     @Option(help: "The port; 0 takes a free one.")
     var port = 3000
 
+    @Option(help: "A file that lets an environment that was killed report what it lost when it is started again.")
+    var journal: String?
+
     func run() async throws {
-        let environment = RolloutEnvironment { rollout in
+        var configuration = RolloutEnvironment.Configuration()
+        configuration.journal = journal
+        let environment = RolloutEnvironment(configuration) { rollout in
             try await CalculatorAgent(rollout: rollout).run()
         }
         try await environment.run(host: host, port: port)

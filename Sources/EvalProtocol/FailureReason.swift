@@ -24,10 +24,17 @@ public enum FailureReason: String, Sendable, Hashable, CaseIterable {
     case agentError = "AGENT_ERROR"
     case agentStatusNotTerminal = "AGENT_STATUS_NOT_TERMINAL"
     case agentReported = "AGENT_REPORTED"
+    case processNotStarted = "PROCESS_NOT_STARTED"
+    case processExited = "PROCESS_EXITED"
+    case processCrashed = "PROCESS_CRASHED"
+    case processKilled = "PROCESS_KILLED"
+    case processMemoryLimit = "PROCESS_MEMORY_LIMIT"
+    case processCPULimit = "PROCESS_CPU_LIMIT"
     case cancelled = "CANCELLED"
     case superseded = "SUPERSEDED"
     case endedByGateway = "ENDED_BY_GATEWAY"
     case environmentStopped = "ENVIRONMENT_STOPPED"
+    case environmentRestarted = "ENVIRONMENT_RESTARTED"
     case deadlinePassed = "DEADLINE_PASSED"
     case leaseExpired = "LEASE_EXPIRED"
     case budgetCalls = "BUDGET_CALLS"
@@ -52,13 +59,16 @@ public enum FailureReason: String, Sendable, Hashable, CaseIterable {
         case .modelAccessDenied: .permissionDenied
         case .modelNotFound: .notFound
         case .modelTimeout, .timeout, .deadlinePassed: .deadlineExceeded
-        case .modelRateLimited, .budgetCalls, .budgetTurns, .budgetPromptTokens, .budgetCompletionTokens:
+        case .modelRateLimited, .budgetCalls, .budgetTurns, .budgetPromptTokens, .budgetCompletionTokens,
+            .processMemoryLimit, .processCPULimit:
             .resourceExhausted
-        case .modelUnavailable, .modelStreamBroken, .connectionFailed, .environmentStopped, .leaseExpired:
+        case .modelUnavailable, .modelStreamBroken, .connectionFailed, .environmentStopped, .environmentRestarted,
+            .leaseExpired, .processNotStarted, .processKilled:
             .unavailable
+        case .processCrashed: .aborted
         case .cancelled, .superseded, .endedByGateway: .cancelled
         case .modelNotConfigured, .modelAnswerUnreadable, .modelAnswerTooLarge, .modelCallFailed, .answerNotAsAsked,
-            .toolInvalid, .agentError, .agentStatusNotTerminal, .agentReported:
+            .toolInvalid, .agentError, .agentStatusNotTerminal, .agentReported, .processExited:
             .internal
         }
     }
@@ -67,11 +77,13 @@ public enum FailureReason: String, Sendable, Hashable, CaseIterable {
         switch self {
         case .answerNotAsAsked, .budgetCalls, .budgetTurns, .budgetPromptTokens, .budgetCompletionTokens: .policy
         case .modelRequestRejected, .modelAnswerTooLarge, .modelCallFailed, .timeout, .agentError, .agentReported,
-            .cancelled, .endedByGateway, .deadlinePassed:
+            .cancelled, .endedByGateway, .deadlinePassed, .processExited, .processCrashed, .processMemoryLimit,
+            .processCPULimit:
             .unknown
         case .modelNotConfigured, .modelKeyRefused, .modelAccessDenied, .modelNotFound, .modelTimeout,
             .modelRateLimited, .modelUnavailable, .modelStreamBroken, .modelAnswerUnreadable, .connectionFailed,
-            .toolInvalid, .agentStatusNotTerminal, .superseded, .environmentStopped, .leaseExpired:
+            .toolInvalid, .agentStatusNotTerminal, .superseded, .environmentStopped, .environmentRestarted,
+            .leaseExpired, .processNotStarted, .processKilled:
             .infrastructure
         }
     }

@@ -9,15 +9,27 @@ extension Status {
     /// The rollout came to its end.
     ///
     /// - Parameters:
+    ///   - reward: A score that the environment computed itself: `reward` among the extras, where the evaluator finds it
+    ///     in the row's `execution_metadata.extra`. With one that is infinite or no number the status is SCORE_INVALID.
     ///   - reason: Why the agent stopped, kept as an `ErrorInfo` detail with reason `TERMINATION_REASON`.
     ///   - info: More that the evaluation should see, kept as an `ErrorInfo` detail with reason `EXTRA_INFO`.
+    ///   - extras: What else goes to the row's `execution_metadata.extra`; a key `rollcall` is not taken.
     public static func finished(
-        _ message: String = "Rollout finished", reason: TerminationReason? = nil, info: JSONObject? = nil
+        _ message: String = "Rollout finished", reward: Double? = nil, reason: TerminationReason? = nil,
+        info: JSONObject? = nil, extras: JSONObject = [:]
     ) -> Status {
-        var details: [JSONValue] = []
-        if let reason { details.append(ErrorInfo.terminationReason(reason).json) }
-        if let info { details.append(ErrorInfo.extraInfo(info).json) }
-        return Status(code: .finished, message: message, details: details)
+        var status = Status(code: .finished, message: message, extras: extras)
+        if let reason { status.details.append(ErrorInfo.terminationReason(reason).json) }
+        if let info { status.details.append(ErrorInfo.extraInfo(info).json) }
+        if let reward {
+            if reward.isFinite {
+                status.extras["reward"] = .number(reward)
+            } else {
+                status.code = .scoreInvalid
+                status.message += " (its reward is \(reward), which is no score)"
+            }
+        }
+        return status
     }
 
     /// The rollout ended, and its score must not count.

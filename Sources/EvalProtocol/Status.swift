@@ -8,11 +8,14 @@ public struct Status: Sendable, Hashable {
     public var message: String
     /// Objects in the style of google.rpc, each with an `@type`.
     public var details: [JSONValue]
+    /// What travels beside the status, as `extras` of its log line, and is not a part of its JSON.
+    public var extras: JSONObject
 
-    public init(code: StatusCode, message: String, details: [JSONValue] = []) {
+    public init(code: StatusCode, message: String, details: [JSONValue] = [], extras: JSONObject = [:]) {
         self.code = code
         self.message = message
         self.details = details
+        self.extras = extras
     }
 
     public var isTerminal: Bool { code.isTerminal }
@@ -29,6 +32,7 @@ extension Status: JSONConvertible {
         self.code = code
         message = try reader["message"].present?.string() ?? ""
         details = []
+        extras = [:]
         for detail in try reader["details"].present?.elements() ?? [] {
             details.append(.object(try detail.object()))
         }

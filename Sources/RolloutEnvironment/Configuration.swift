@@ -20,6 +20,36 @@ extension RolloutEnvironment {
         public var lease: Duration? = .seconds(15)
         /// How long RUNNING may take to reach the gateway before `/init` is answered 503.
         public var runningTimeout: Duration = .seconds(3)
+        /// When `/init` is answered.
+        public enum Answering: Sendable, Hashable {
+            /// As soon as RUNNING has reached the gateway; the rollout goes on in the background.
+            case onceRunning
+            /// When the rollout has ended and all its lines have reached the gateway: for serverless functions, which may
+            /// be frozen after an answer. Callers have to wait that long; the Python client waits 600 s.
+            case onceEnded
+        }
+
+        public var answering = Answering.onceRunning
+
+        /// How long an agent may work on a rollout, time in the queue apart; then its task is cancelled and the rollout
+        /// ends with DEADLINE_EXCEEDED. A caller's `deadline_seconds`, which counts from `/init`, may end it earlier.
+        /// `nil`: as long as it likes.
+        public var timeout: Duration?
+        /// What each rollout may use of its model; `budget` in the metadata of `/init` may only make it less. It holds for
+        /// the agent's own calls too, where the gateway knows budgets.
+        public var budget = Budget()
+
+        /// What happens when a rollout has no budget for another model call.
+        public enum BudgetEnd: Sendable, Hashable {
+            /// It ends with RESOURCE_EXHAUSTED, and the agent is cancelled.
+            case ends
+            /// The call throws a ``ModelError`` with one of the `budget` reasons, and the agent decides: it may return
+            /// `.finished(reason: .maxSteps)` with what it has.
+            case asksAgent
+        }
+
+        public var whenBudgetIsUsedUp = BudgetEnd.ends
+
         /// How long a cancelled agent has to return before its end is reported without it.
         public var cancellationGrace: Duration = .seconds(5)
         /// How long running rollouts may go on after SIGTERM.
@@ -27,14 +57,27 @@ extension RolloutEnvironment {
         /// How long the delivery of the last statuses and lines may take after that.
         public var flushTimeout: Duration = .seconds(5)
 
+        /// A file in which accepted rollouts are noted, so that an environment that was killed and is started again ends the
+        /// processes that it left behind and reports the rollouts that it lost as UNAVAILABLE at once. Each environment
+        /// needs one of its own, on a disk that outlives the process; the folder has to exist. `nil`: none, and such
+        /// rollouts end when their leases do.
+        public var journal: String?
+
         /// The gateway that logs and statuses go to. Without it: `FW_TRACING_GATEWAY_BASE_URL`, then the gateway in
-        /// the request's tagged `model_base_url`, then the hosted one.
+        /// the request's `model_base_url`, then the hosted one.
         public var gatewayURL: String?
         /// That gateway's key; without it `FIREWORKS_API_KEY`.
         public var gatewayAPIKey: String?
 
         /// Keys of which one has to be shown, as bearer or as the `api_key` of `/init`; none: everybody may.
         public var acceptedAPIKeys: [String] = []
+
+        /// The only places to which a `model_base_url` may point, such as `https://gateway.example.com`; others are
+        /// answered 403. `nil`: any.
+        public var allowedModelOrigins: [String]?
+        /// The web pages that may call the environment from a browser, such as `https://console.example.com`; `*` is any,
+        /// none is none. Whoever may call it without a browser may anyway.
+        public var allowedWebOrigins = ["*"]
 
         /// The model that serves when a request brings no `model_base_url`, and how model calls are made.
         public var model = ModelConfiguration()

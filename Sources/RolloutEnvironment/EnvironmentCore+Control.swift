@@ -37,13 +37,23 @@ extension EnvironmentCore {
                 400, code: "invalid_field", "rollout_id: expected a non-empty query parameter", param: "rollout_id")
         }
         let known = registry.status(of: rolloutID)
+        var info: JSONObject? = known.map { ["attempt": $0.attempt.json] }
+        if let extras = known?.status.extras, !extras.members.isEmpty { info?.append("extras", .object(extras)) }
         return InitAnswer(
             status: 200,
             json: [
                 "terminated": .bool(known?.status.isTerminal ?? false),
                 "status": known?.status.json ?? .null,
-                "info": known.map { ["attempt": $0.attempt.json] } ?? .null,
+                "info": info.map { .object($0) } ?? .null,
             ])
+    }
+
+    /// `GET /metrics`.
+    func metrics(authorization: String?) -> InitAnswer {
+        guard isAuthorized(authorization) else { return unauthorized }
+        return InitAnswer(
+            status: 200, headers: [("content-type", "text/plain; version=0.0.4; charset=utf-8")],
+            text: metrics.text(registry.counts, delivery.statistics))
     }
 
     /// `GET /health`.
@@ -54,10 +64,14 @@ extension EnvironmentCore {
         if case .failed(let reason) = delivery.health {
             status = "unhealthy"
             problem = .string(reason)
+        } else if counts.abandoned >= configuration.maximumConcurrentRollouts {
+            status = "unhealthy"
+            problem = "Agents that were cancelled and do not return hold all places; restart the environment."
         }
         var object: JSONObject = [
             "status": .string(status), "capacity": .number(configuration.maximumConcurrentRollouts),
             "running": .number(counts.running), "queued": .number(counts.queued),
+            "abandoned": .number(counts.abandoned),
         ]
         if let problem { object.append("problem", problem) }
         return InitAnswer(status: status == "unhealthy" ? 503 : 200, json: .object(object))

@@ -5,7 +5,6 @@ import EvalProtocol
 import Logging
 import NIOCore
 import RolloutTracing
-import WireJSON
 
 /// What the copies of a ``RolloutEnvironment`` share.
 final class EnvironmentCore: Sendable {
@@ -13,10 +12,17 @@ final class EnvironmentCore: Sendable {
     let agent: RolloutEnvironment.Agent
     let registry: RolloutRegistry
     let delivery: LogDelivery
-    private let reporter: DeliveryReporter
-    private let leases: LeaseKeeper?
-    private let client: HTTPClient
-    private let acceptedKeys: AcceptedKeys
+    let reporter: DeliveryReporter
+    let leases: LeaseKeeper?
+    let metrics: EnvironmentMetrics
+    let client: HTTPClient
+    let acceptedKeys: AcceptedKeys
+    let allowedModelOrigins: Set<WebOrigin>?
+    let journal: Journal?
+    /// Why there is no journal though one is wanted.
+    let journalError: (any Error)?
+    /// Opens when what the process before this one left behind has been dealt with.
+    let hasRecovered = Latch()
 
     init(_ configuration: RolloutEnvironment.Configuration, agent: @escaping RolloutEnvironment.Agent) {
         self.configuration = configuration
@@ -25,7 +31,9 @@ final class EnvironmentCore: Sendable {
             RolloutRegistry.StateMachine(
                 maximumRunning: configuration.maximumConcurrentRollouts,
                 maximumQueued: configuration.maximumQueuedRollouts, maximumReceipts: configuration.maximumReceipts),
-            cancellationGrace: configuration.cancellationGrace)
+            cancellationGrace: configuration.cancellationGrace, loop: HTTPClient.defaultEventLoopGroup.next(),
+            logger: configuration.logger)
+        metrics = EnvironmentMetrics(capacity: configuration.maximumConcurrentRollouts)
         client = HTTPModelTransport.makeClient(configuration)
         var tracing = TracingConfiguration(environment: configuration.variables)
         tracing.gatewayURL = configuration.gatewayURL ?? tracing.gatewayURL
@@ -40,7 +48,39 @@ final class EnvironmentCore: Sendable {
             }
         }
         acceptedKeys = AcceptedKeys(configuration.acceptedAPIKeys)
-        delivery.onAnswer { [registry] line in registry.heed(line) }
+        allowedModelOrigins = configuration.allowedModelOrigins.map { Set($0.compactMap { WebOrigin($0) }) }
+        for origin in configuration.allowedModelOrigins ?? [] where WebOrigin(origin) == nil {
+            configuration.logger.error("allowedModelOrigins: \(origin) is no http or https origin, and allows nothing")
+        }
+        let (journal, journalError) = Self.openJournal(configuration)
+        self.journal = journal
+        self.journalError = journalError
+        delivery.onAnswer { [registry, journal] line in
+            registry.heed(line)
+            if let attempt = line.attempt, line.status?.isTerminal == true {
+                journal?.append(.delivered(RolloutRegistry.Key(rolloutID: line.rolloutID, attempt: attempt)))
+            }
+        }
+        let records = journal?.recovered ?? []
+        for record in records { registry.recordEnded(record.key, Self.end(of: record)) }
+        if records.isEmpty {
+            hasRecovered.open()
+        } else {
+            Task {
+                await recover(records)
+                hasRecovered.open()
+            }
+        }
+    }
+
+    private static func openJournal(_ configuration: RolloutEnvironment.Configuration) -> (Journal?, (any Error)?) {
+        guard let path = configuration.journal else { return (nil, nil) }
+        do {
+            return (try Journal(path: path, logger: configuration.logger), nil)
+        } catch {
+            configuration.logger.error("\(error)")
+            return (nil, error)
+        }
     }
 
     deinit {
@@ -48,135 +88,35 @@ final class EnvironmentCore: Sendable {
         client.shutdown { _ in }
     }
 
-    // MARK: /init
-
-    func initialize(_ body: [UInt8], authorization: String?) async -> InitAnswer {
-        guard body.count <= configuration.maximumBodyBytes else { return tooLarge }
-        let request: InitRequest
-        do {
-            request = try InitRequest(parsing: body)
-        } catch let error as JSONDecodingError {
-            return .error(400, code: "invalid_field", "\(error)", param: error.path.description)
-        } catch {
-            return .error(400, code: "invalid_json", "The body is \(error).")
-        }
-        guard acceptedKeys.accepts(authorization: authorization, bodyKey: request.apiKey) else { return unauthorized }
-        let tagged = request.modelBaseURL.flatMap { TaggedURL($0) }
-        if let url = request.modelBaseURL, !url.isEmpty, WebOrigin(url) == nil {
-            return .error(
-                400, code: "invalid_field", "model_base_url: expected an absolute http or https URL",
-                param: "model_base_url"
-            )
-        }
-        if reporter.isOverloaded {
-            return .error(
-                503, code: "statuses_waiting",
-                "Too many statuses wait for the gateway to take them; look at the environment's log.", retryAfter: 5)
-        }
-        return await admit(request, attempt: request.metadata.attempt ?? tagged?.attempt, anew: false)
-    }
-
-    private func admit(_ request: InitRequest, attempt: AttemptID?, anew: Bool) async -> InitAnswer {
-        let admission = registry.admit(request.metadata.rolloutID, attempt: attempt, anew: anew) { key in
-            // A task of its own: the caller may go before RUNNING is delivered.
-            Task { await self.begin(request, key) }
-        }
-        switch admission {
-        case .answer(let task): return await task.value
-        case .running(let key, let run): return await join(request, key, run)
-        case .ended(let key, let status): return .ended(key, status)
-        case .full:
-            return .error(
-                503, code: "overloaded",
-                "\(configuration.maximumConcurrentRollouts) rollouts run and "
-                    + "\(configuration.maximumQueuedRollouts) wait; come again, or raise maximumConcurrentRollouts.",
-                retryAfter: 2)
-        case .draining: return stopping
-        }
-    }
-
-    /// Joins what runs, unless the gateway has ended it.
-    private func join(_ request: InitRequest, _ key: RolloutRegistry.Key, _ run: RolloutRun?) async -> InitAnswer {
-        // The pass keeps the run's end from being reported before this RUNNING.
-        guard let run, let pass = run.holdEnd() else { return .accepted(key, joined: true) }
-        defer { pass.release() }
-        let result = await reporter.deliver(
-            .running, for: run.context, message: Status.running.message,
-            within: configuration.runningTimeout)
-        if case .acknowledged(let answer) = result, let final = answer.final {
-            registry.stop(key, .endedByGateway(final))
-            return await admit(request, attempt: nil, anew: true)
-        }
-        return .accepted(key, joined: true)
-    }
-
-    /// Delivers RUNNING and starts the agent.
-    private func begin(_ request: InitRequest, _ key: RolloutRegistry.Key) async -> InitAnswer {
-        let chosen = ChosenDestination.choose(for: request, configuration)
-        var metadata = request.metadata
-        metadata.attempt = key.attempt
-        let context = RolloutContext(metadata: metadata, attempt: key.attempt, destination: chosen.destination)
-        let secrets = secrets(of: request)
-        let result = await reporter.deliver(
-            .running, for: context, message: Status.running.message, within: configuration.runningTimeout)
-        switch result {
-        case .acknowledged(let answer):
-            if let status = answer.ending(callerNamedAttempt: request.metadata.attempt != nil) {
-                registry.recordEnded(key, status)
-                return .ended(key, status)
-            }
-        case .refused(let code, let reason):
-            registry.withdraw(key)
-            let advice = code == 401 || code == 403 ? chosen.keyAdvice : chosen.addressAdvice
-            return .error(
-                503, code: "gateway_refused",
-                secrets.redact("The gateway \(chosen.destination) refused RUNNING with \(code): \(reason). \(advice)"),
-                retryAfter: 5)
-        case .unreachable(let reason):
-            registry.withdraw(key)
-            return .error(
-                503, code: "gateway_unreachable",
-                secrets.redact(
-                    "RUNNING could not be delivered to the gateway \(chosen.destination) within "
-                        + "\(configuration.runningTimeout): \(reason). \(chosen.addressAdvice)"),
-                retryAfter: 2)
-        }
-        let run = makeRun(
-            request, context: context, reporter: reporter,
-            transport: HTTPModelTransport(client: client, timeout: configuration.model.timeout), secrets: secrets)
-        let stopped = FailureReason.environmentStopped.status("The environment was stopped.")
-        guard let ended = registry.begin(run, stopped: stopped) else {
-            leases?.start()
-            configuration.logger.info(
-                "accepted a rollout", metadata: ["rollout_id": "\(key.rolloutID)", "attempt": "\(key.attempt)"])
-            return .accepted(key, joined: false)
-        }
-        run.report(ended)
-        return FailureReason(ended) == .environmentStopped ? stopping : .ended(key, ended)
-    }
-
     // MARK: Parts
 
     /// Builds a rollout; its model and its reports go through what is given.
     func makeRun(
-        _ request: InitRequest, context: RolloutContext, reporter: any RolloutReporter,
+        _ request: InitRequest, budget: Budget, context: RolloutContext, reporter: any RolloutReporter,
         transport: any ModelTransport, secrets: Secrets
     ) -> RolloutRun {
         let attempt = context.attempt ?? .random()
         let gate = ModelCallGate()
+        let key = RolloutRegistry.Key(rolloutID: context.rolloutID, attempt: attempt)
+        let meter = BudgetMeter(budget, messages: request.messages) {
+            [registry, ends = configuration.whenBudgetIsUsedUp] in
+            if ends == .ends { registry.stop(key, $0) }
+        }
         let model = ModelClient(
             parameters: request.completionParameters, tools: request.tools ?? [],
             endpoint: ModelEndpoint.resolve(
                 request, attempt: attemptForURL(request, context, reporter), configuration),
-            transport: transport, gate: gate,
+            transport: transport, gate: gate, meter: meter,
             retries: RetryPolicy(maximumRetries: configuration.model.maximumRetries),
             maximumAnswerBytes: configuration.model.maximumAnswerBytes, secrets: secrets)
         let rollout = Rollout(
             metadata: context.metadata, attempt: attempt, messages: request.messages, tools: request.tools,
             request: request, model: model, logger: makeLogger(context, reporter), context: context,
-            reporter: reporter, gate: gate)
+            reporter: reporter, gate: gate,
+            journal: journal.map { RolloutJournal(journal: $0, key: key) })
         return RolloutRun(
-            rollout: rollout, context: context, agent: agent, reporter: reporter, secrets: secrets, gate: gate)
+            rollout: rollout, context: context, agent: agent, reporter: reporter, secrets: secrets, gate: gate,
+            journal: journal, metrics: metrics)
     }
 
     /// The attempt, if the model URL may carry it: tagged, without one, and of a gateway that knows attempts.
@@ -218,7 +158,7 @@ final class EnvironmentCore: Sendable {
             "The body is longer than \(configuration.maximumBodyBytes) bytes; maximumBodyBytes sets the limit.")
     }
 
-    private var stopping: InitAnswer {
+    var stopping: InitAnswer {
         .error(503, code: "stopping", "The environment is being stopped; come again.", retryAfter: 5)
     }
 
@@ -230,20 +170,6 @@ final class EnvironmentCore: Sendable {
 
     func isAuthorized(_ authorization: String?) -> Bool {
         acceptedKeys.accepts(authorization: authorization, bodyKey: nil)
-    }
-}
-
-extension LogAnswer {
-    /// The status of an attempt that must not start, since the gateway has seen it end or another begin.
-    fileprivate func ending(callerNamedAttempt: Bool) -> Status? {
-        guard callerNamedAttempt else { return nil }
-        if let final {
-            return Status(code: final, message: "The gateway has the attempt as ended with \(final.name).")
-        }
-        if current == false {
-            return FailureReason.superseded.status("The gateway knows a newer attempt of the rollout.")
-        }
-        return nil
     }
 }
 

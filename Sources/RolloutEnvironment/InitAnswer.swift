@@ -18,6 +18,13 @@ public struct InitAnswer: Sendable {
         body = json.serialized()
     }
 
+    /// A body that is not JSON; the headers say what it is.
+    init(status: Int, headers: [(name: String, value: String)], text: String) {
+        self.status = status
+        self.headers = headers
+        body = Array(text.utf8)
+    }
+
     /// An error in OpenAI's shape, with the same sentence as `detail` and an id to ask about.
     static func error(
         _ status: Int, code: String, _ message: String, param: String? = nil, retryAfter: Int? = nil
@@ -52,11 +59,13 @@ public struct InitAnswer: Sendable {
 
     /// What `/init` says of an execution that is over: its receipt.
     static func ended(_ key: RolloutRegistry.Key, _ status: Status) -> InitAnswer {
-        InitAnswer(
+        var receipt: JSONObject = ["status": status.json]
+        if !status.extras.members.isEmpty { receipt.append("extras", .object(status.extras)) }
+        return InitAnswer(
             status: 200,
             json: [
                 "status": "ended", "rollout_id": .string(key.rolloutID), "attempt": key.attempt.json,
-                "receipt": ["status": status.json],
+                "receipt": .object(receipt),
             ])
     }
 }

@@ -23,9 +23,17 @@ public struct Rollout: Sendable {
     /// logger, and a `RolloutLogHandler` of your own finds the rollout in every child task.
     public let logger: Logger
 
+    /// When the rollout ends with DEADLINE_EXCEEDED and the task is cancelled, if it has not ended by then: the earlier
+    /// of the caller's `deadline_seconds` and the environment's timeout. `nil`: it has no deadline.
+    public internal(set) var deadline: ContinuousClock.Instant?
+
     let context: RolloutContext
     let reporter: any RolloutReporter
     let gate: ModelCallGate
+    /// What goes along with the status of an agent that is a process.
+    let closingLine = ClosingLine()
+    /// Where processes that the rollout starts are to be noted; `nil` when the environment keeps no journal.
+    package let journal: RolloutJournal?
 
     /// Reports that the rollout is still running, and how far it is.
     ///

@@ -11,10 +11,15 @@ extension RolloutEnvironment {
         var metadata = request.metadata
         metadata.attempt = metadata.attempt ?? .random()
         let context = RolloutContext(metadata: metadata)
+        let now = ContinuousClock.now
+        // What is no limit is none here: this is not /init, which would refuse it.
+        let terms =
+            (try? RequestedLimits(request.metadata)).map { core.terms(request, $0, arrival: now) } ?? ExecutionTerms()
         let run = core.makeRun(
-            request, context: context, reporter: reporter, transport: transport, secrets: core.secrets(of: request))
+            request, budget: terms.budget, context: context, reporter: reporter, transport: transport,
+            secrets: core.secrets(of: request))
         _ = await reporter.deliver(.running, for: context, message: "running", within: .seconds(3))
-        let status = await run.execute()
+        let status = await run.execute(deadline: terms.deadline(startingAt: now)?.at)
         run.report(status)
         return status
     }

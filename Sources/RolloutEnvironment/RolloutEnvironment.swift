@@ -36,14 +36,18 @@ public struct RolloutEnvironment: Service, Sendable {
     /// - Parameters:
     ///   - host: `localhost` is 127.0.0.1 and ::1.
     ///   - port: 0 takes a free one.
-    /// - Throws: When the address cannot be had.
+    /// - Throws: When the address or the journal cannot be had.
     public func run(host: String, port: Int) async throws {
+        if let error = core.journalError { throw error }
+        // Each rollout may have a caller, a model call and lines on their way.
+        OpenFiles.raiseLimit()
         try await EnvironmentServer(environment: self, host: host, port: port).runUntilSignal()
     }
 
     /// Waits for graceful shutdown, then drains. For those who serve ``addRoutes(to:)`` or
     /// ``handle(_:authorization:)`` themselves: list it after the server, so that it drains before the server stops.
     public func run() async throws {
+        if let error = core.journalError { throw error }
         // To be cancelled is the other way to be told to stop.
         try? await gracefulShutdown()
         let logger = core.configuration.logger
@@ -51,12 +55,25 @@ public struct RolloutEnvironment: Service, Sendable {
         logger.info("stopping with \(counts.running) rollouts running and \(counts.queued) waiting")
         await core.registry.drain(grace: core.configuration.grace)
         let lost = await core.delivery.flush(within: core.configuration.flushTimeout)
+        await core.journal?.flush()
         if lost > 0 {
             logger.error("\(lost) lines and statuses could not be delivered within \(core.configuration.flushTimeout)")
         }
     }
 
-    /// Answers `POST /init`, for any web framework. The rollout goes on in the background.
+    /// Answers `POST /init`, for any web framework.
+    ///
+    /// The rollout goes on in the background, so the process has to live on; where it may be stopped or frozen after the
+    /// answer, as serverless functions are, set ``Configuration/answering`` to ``Configuration/Answering/onceEnded``:
+    ///
+    ///     var configuration = RolloutEnvironment.Configuration()
+    ///     configuration.answering = .onceEnded
+    ///     let environment = RolloutEnvironment(configuration, agent: agent)
+    ///     // For each request:
+    ///     let answer = await environment.handle(body, authorization: header)
+    ///
+    /// The answer then comes when the rollout has ended and the gateway has all its lines. It is 200 however the rollout
+    /// ended, since callers learn that from the gateway and take other answers for failures of the environment.
     ///
     /// - Parameters:
     ///   - body: The request's body.
@@ -65,9 +82,9 @@ public struct RolloutEnvironment: Service, Sendable {
         await core.initialize(body, authorization: authorization)
     }
 
-    /// Adds `POST /init`, `POST /cancel`, `GET /status`, `GET /health` and `GET /openapi.json`, which describes them, to a
-    /// Hummingbird router.
+    /// Adds `POST /init`, `POST /cancel`, `GET /status`, `GET /health`, `GET /metrics` and `GET /openapi.json`, which
+    /// describes them, to a Hummingbird router, or to a group of it. The router's `/` stays its own.
     public func addRoutes<Context: RequestContext>(to router: some RouterMethods<Context>) {
-        EnvironmentRoutes(core: core).add(to: router)
+        EnvironmentRoutes(core: core, servesRoot: false).add(to: router)
     }
 }

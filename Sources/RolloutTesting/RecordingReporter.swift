@@ -38,6 +38,13 @@ package final class RecordingReporter: RolloutReporter {
         state.withLock { $0.statuses.append(status) }
     }
 
+    package func send(_ line: LogLine, for context: RolloutContext) {
+        let level = line.extras["level"]?.string.flatMap { Logger.Level(rawValue: $0.lowercased()) } ?? .info
+        append(RolloutRecording.Line(level: level, message: line.message, metadata: [:]))
+    }
+
+    package func waitForLines(of context: RolloutContext, within limit: Duration) async {}
+
     package func logHandler(for context: RolloutContext, label: String, level: Logger.Level) -> any LogHandler {
         RecordingLogHandler(reporter: self, logLevel: .trace)
     }

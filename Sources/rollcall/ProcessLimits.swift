@@ -1,5 +1,7 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
+import RolloutTracing
+
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Musl)
@@ -14,14 +16,8 @@ enum ProcessLimits {
     /// the process.
     static func failBeyondFileSize() { signal(SIGXFSZ, SIG_IGN) }
 
-    /// Raises the number of files, and so of connections, that may be open, as far as the system lets an ordinary
-    /// process; many systems begin with 1,024.
-    static func raiseOpenFiles() {
-        var limit = rlimit()
-        guard getrlimit(resource, &limit) == 0, limit.rlim_cur < limit.rlim_max else { return }
-        limit.rlim_cur = min(limit.rlim_max, 1 << 20)
-        _ = setrlimit(resource, &limit)
-    }
+    /// Raises the number of files, and so of connections, that may be open.
+    static func raiseOpenFiles() { OpenFiles.raiseLimit() }
 
     /// Gives large buffers back to the system as soon as they are free. After the first of them the C library would
     /// otherwise keep what is as large, and a few large answers at once would take their memory for good.
@@ -34,10 +30,4 @@ enum ProcessLimits {
         _ = unsafeBitCast(function, to: SetOption.self)(mmapThreshold, 512 << 10)
         #endif
     }
-
-    #if canImport(Glibc)
-    private static let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-    #else
-    private static let resource = RLIMIT_NOFILE
-    #endif
 }

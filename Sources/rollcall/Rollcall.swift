@@ -7,5 +7,5 @@ struct Rollcall: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "rollcall",
         abstract: "Run remote rollouts of reinforcement fine-tuning on your own machines.",
-        subcommands: [GatewayCommand.self, RolloutCommand.self, StoreCommand.self])
+        subcommands: [GatewayCommand.self, EnvironmentCommand.self, RolloutCommand.self, StoreCommand.self])
 }

@@ -45,6 +45,28 @@ import WireJSON
         )
     }
 
+    @Test(
+        "without a gateway of the environment's own, that of the model URL, unless it is the hosted one",
+        arguments: [
+            ("http://127.0.0.1:4020", nil, "http://127.0.0.1:4020", "body"),
+            ("https://gw.internal/v1", nil, "https://gw.internal:443", "body"),
+            ("https://gw.internal/v1", "own", "https://tracing.fireworks.ai", "own"),
+            (
+                "https://TRACING.fireworks.ai/rollout_id/r/invocation_id/i/experiment_id/e/run_id/u/row_id/w", "own",
+                "https://tracing.fireworks.ai", "own"
+            ),
+            (
+                "https://tracing.fireworks.ai/rollout_id/r/invocation_id/i/experiment_id/e/run_id/u/row_id/w", nil,
+                "https://tracing.fireworks.ai", "body"
+            ),
+            (nil, nil, "https://tracing.fireworks.ai", nil),
+        ] as [(String?, String?, String, String?)])
+    func modelOrigin(url: String?, own: String?, gateway: String, key: String?) {
+        let variables = own.map { ["FIREWORKS_API_KEY": $0] } ?? [:]
+        let chosen = ChosenDestination.choose(for: request(url, key: "body"), configuration(variables))
+        #expect(chosen.destination == LogDestination(gatewayURL: gateway, apiKey: key))
+    }
+
     @Test("the caller's key goes to a gateway of the environment's own only at the model URL's origin") func bodyKey() {
         let same = ChosenDestination.choose(
             for: request(tagged, key: "body"), configuration(["FW_TRACING_GATEWAY_BASE_URL": "http://LOCALHOST:8787"]))

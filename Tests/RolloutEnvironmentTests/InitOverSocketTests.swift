@@ -83,6 +83,12 @@ import WireJSON
                     $0["metadata"] = .object(metadata)
                 }, 400, "metadata.attempt"
             ),
+            (Self.valid { $0.setInMetadata("budget", 5) }, 400, "metadata.budget"),
+            (Self.valid { $0.setInMetadata("budget", ["turns": 0]) }, 400, "metadata.budget.turns"),
+            (Self.valid { $0.setInMetadata("budget", ["tokens": 5]) }, 400, "completion_tokens"),
+            (Self.valid { $0.setInMetadata("deadline_seconds", 0) }, 400, "metadata.deadline_seconds"),
+            (Self.valid { $0.setInMetadata("deadline_seconds", "5") }, 400, "metadata.deadline_seconds"),
+            (Self.valid { $0.setInMetadata("deadline_seconds", 1e10) }, 400, "metadata.deadline_seconds"),
             (Array(repeating: UInt8(ascii: "["), count: 100_000), 400, "JSON"),
             (Array(repeating: UInt8(ascii: " "), count: 200_001), 413, "200000"),
         ]
@@ -108,7 +114,7 @@ import WireJSON
                 #expect(try await environment.post("/cancel", body).status == 400)
             }
             let health = try await environment.send(.GET, "/health")
-            #expect(health.json == ["status": "healthy", "capacity": 256, "running": 0, "queued": 0])
+            #expect(health.json == ["status": "healthy", "capacity": 256, "running": 0, "queued": 0, "abandoned": 0])
         }
     }
 
@@ -209,5 +215,13 @@ import WireJSON
             let health = try await environment.send(.GET, "/health")
             #expect(health.status == 200)
         }
+    }
+}
+
+extension JSONObject {
+    mutating func setInMetadata(_ key: String, _ value: JSONValue) {
+        var metadata = self["metadata"]?.object ?? [:]
+        metadata[key] = value
+        self["metadata"] = .object(metadata)
     }
 }

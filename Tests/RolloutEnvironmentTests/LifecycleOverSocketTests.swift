@@ -64,10 +64,15 @@ import WireJSON
                 _ = try await environment.post("/cancel", ["rollout_id": "a"])
                 try await eventually("end of a") { gateway.terminal(of: "a") == [.cancelled] }
                 #expect(try await environment.initialize(.test("b", gateway: gateway.url)).status == 503)
+                let health = try await environment.send(.GET, "/health")
+                #expect(health.status == 503)
+                #expect(health.json?["abandoned"] == 1)
+                #expect(health.json?["problem"]?.string?.contains("do not return") == true)
                 release.open()
                 try await eventually("free place") {
                     try await environment.initialize(.test("b", gateway: gateway.url)).status == 200
                 }
+                #expect(try await environment.send(.GET, "/health").json?["abandoned"] == 0)
             }
             #expect(gateway.terminal(of: "a") == [.cancelled])
         }
@@ -91,7 +96,7 @@ import WireJSON
                 #expect(full.headers.first(name: "retry-after") == "2")
                 #expect(full.message.contains("maximumConcurrentRollouts"))
                 let health = try await environment.send(.GET, "/health")
-                #expect(health.json == ["status": "healthy", "capacity": 1, "running": 1, "queued": 1])
+                #expect(health.json == ["status": "healthy", "capacity": 1, "running": 1, "queued": 1, "abandoned": 0])
                 release.open()
                 try await eventually("both ends") {
                     gateway.terminal(of: "a") == [.finished] && gateway.terminal(of: "b") == [.finished]
@@ -271,6 +276,25 @@ import WireJSON
             #expect(gateway.terminal(of: "quick") == [.finished])
             #expect(gateway.terminal(of: "slow") == [.unavailable])
             #expect(gateway.codes(of: "late").isEmpty)
+        }
+    }
+
+    @Test("a stop does not wait for an agent that never returns") func drainOfTheDeaf() async throws {
+        let release = Latchlike()
+        var configuration = RolloutEnvironment.Configuration.test
+        configuration.grace = .milliseconds(100)
+        try await FakeGateway.with { gateway in
+            let environment = RolloutEnvironment(configuration) { rollout in
+                await release.wait()
+                return .finished()
+            }
+            try await ServedEnvironment.with(environment) { environment in
+                _ = try await environment.initialize(.test("deaf", gateway: gateway.url))
+            }
+            #expect(gateway.terminal(of: "deaf") == [.unavailable])
+            let line = try #require(gateway.lines(of: "deaf").last)
+            #expect(line.json["status"]?["details"]?[0]?["reason"] == "ENVIRONMENT_STOPPED")
+            release.open()
         }
     }
 

@@ -10,6 +10,7 @@ import Testing
 
     let stopped = FailureReason.environmentStopped.status("stopped")
     let cancelled = FailureReason.cancelled.status("cancelled")
+    let t0 = ContinuousClock.now
 
     private func machine(running: Int = 2, queued: Int = 1, receipts: Int = 10) -> Machine {
         Machine(maximumRunning: running, maximumQueued: queued, maximumReceipts: receipts)
@@ -23,7 +24,7 @@ import Testing
         guard case .begin(let key) = machine.admit(rollout, attempt: attempt(name), fresh: attempt("fresh")) else {
             return nil
         }
-        return machine.confirm(key, stopped: stopped)
+        return machine.confirm(key, stopped: stopped, now: t0)
     }
 
     @Test("runs up to the limit, queues up to the next, then refuses") func limits() {
@@ -34,9 +35,9 @@ import Testing
         #expect(machine.admit("d", attempt: nil, fresh: attempt("1")) == .full)
         #expect(machine.runningCount == 2)
         #expect(machine.queuedCount == 1)
-        let (status, next) = machine.finish(key("a", "1"), .finished())
-        #expect(status?.code == .finished)
-        #expect(next == key("c", "1"))
+        let finish = machine.finish(key("a", "1"), .finished(), now: t0)
+        #expect(finish.status?.code == .finished)
+        #expect(finish.next == key("c", "1"))
         #expect(machine.admit("d", attempt: nil, fresh: attempt("1")) == .begin(key("d", "1")))
     }
 
@@ -55,7 +56,7 @@ import Testing
         #expect(machine.admit("a", attempt: nil, fresh: attempt("2")) == .join(key("a", "1"), isAdmitted: true))
         #expect(
             machine.admit("a", attempt: attempt("1"), fresh: attempt("2")) == .join(key("a", "1"), isAdmitted: true))
-        _ = machine.confirm(key("a", "1"), stopped: stopped)
+        _ = machine.confirm(key("a", "1"), stopped: stopped, now: t0)
         #expect(machine.admit("a", attempt: nil, fresh: attempt("2")) == .join(key("a", "1"), isAdmitted: false))
     }
 
@@ -64,16 +65,16 @@ import Testing
         _ = start(&machine, "a", "1")
         #expect(machine.admit("a", attempt: attempt("2"), fresh: attempt("x")) == .begin(key("a", "2")))
         #expect(machine.status(of: "a")?.status.code == .running)
-        #expect(machine.confirm(key("a", "2"), stopped: stopped) == .run(superseded: [key("a", "1")]))
+        #expect(machine.confirm(key("a", "2"), stopped: stopped, now: t0) == .run(superseded: [key("a", "1")]))
         #expect(machine.stop(key("a", "1"), FailureReason.superseded.status("new")) == .cancel)
-        #expect(machine.finish(key("a", "1"), .finished()).status?.code == .cancelled)
+        #expect(machine.finish(key("a", "1"), .finished(), now: t0).status?.code == .cancelled)
         #expect(machine.status(of: "a")?.attempt == attempt("2"))
     }
 
     @Test("an attempt that has ended is never started again; without a name a new one begins") func ended() {
         var machine = machine()
         _ = start(&machine, "a", "1")
-        _ = machine.finish(key("a", "1"), .finished("done"))
+        _ = machine.finish(key("a", "1"), .finished("done"), now: t0)
         #expect(
             machine.admit("a", attempt: attempt("1"), fresh: attempt("x")) == .ended(key("a", "1"), .finished("done")))
         #expect(machine.admit("a", attempt: nil, fresh: attempt("2")) == .begin(key("a", "2")))
@@ -84,8 +85,8 @@ import Testing
         _ = start(&machine, "a", "1")
         #expect(machine.stop(key("a", "1"), cancelled) == .cancel)
         #expect(machine.stop(key("a", "1"), stopped) == .nothing)
-        #expect(machine.finish(key("a", "1"), .finished()).status == cancelled)
-        #expect(machine.finish(key("a", "1"), .finished()).status == nil)
+        #expect(machine.finish(key("a", "1"), .finished(), now: t0).status == cancelled)
+        #expect(machine.finish(key("a", "1"), .finished(), now: t0).status == nil)
     }
 
     @Test("one that is given up is reported once and keeps its place until it returns") func givenUp() {
@@ -96,8 +97,11 @@ import Testing
         #expect(machine.giveUp(key("a", "1")) == cancelled)
         #expect(machine.liveCount == 0)
         #expect(machine.admit("b", attempt: nil, fresh: attempt("1")) == .full)
-        let (status, _) = machine.finish(key("a", "1"), .finished())
-        #expect(status == nil)
+        #expect(machine.abandonedCount == 1)
+        let finish = machine.finish(key("a", "1"), .finished(), now: t0)
+        #expect(finish.status == nil)
+        #expect(finish.wasAbandoned)
+        #expect(machine.abandonedCount == 0)
         #expect(machine.admit("b", attempt: nil, fresh: attempt("1")) == .begin(key("b", "1")))
     }
 
@@ -106,14 +110,14 @@ import Testing
         _ = start(&machine, "a", "1")
         _ = start(&machine, "b", "1")
         #expect(machine.stop(key("b", "1"), cancelled) == .ended(cancelled))
-        #expect(machine.finish(key("a", "1"), .finished()).next == nil)
+        #expect(machine.finish(key("a", "1"), .finished(), now: t0).next == nil)
     }
 
     @Test("one that is stopped while it is admitted does not begin") func stopsAdmitted() {
         var machine = machine()
         _ = machine.admit("a", attempt: attempt("1"), fresh: attempt("x"))
         #expect(machine.stop(key("a", "1"), cancelled) == .noted)
-        #expect(machine.confirm(key("a", "1"), stopped: stopped) == .ended(cancelled))
+        #expect(machine.confirm(key("a", "1"), stopped: stopped, now: t0) == .ended(cancelled))
         #expect(machine.runningCount == 0)
     }
 
@@ -123,7 +127,7 @@ import Testing
         _ = start(&machine, "b", "1")
         _ = machine.admit("c", attempt: attempt("1"), fresh: attempt("x"))
         #expect(machine.drain(stopped) == [key("b", "1")])
-        #expect(machine.confirm(key("c", "1"), stopped: stopped) == .ended(stopped))
+        #expect(machine.confirm(key("c", "1"), stopped: stopped, now: t0) == .ended(stopped))
         #expect(machine.admit("d", attempt: nil, fresh: attempt("1")) == .draining)
         #expect(machine.liveKeys == [key("a", "1")])
         #expect(machine.admit("a", attempt: nil, fresh: attempt("2")) == .join(key("a", "1"), isAdmitted: false))
@@ -140,7 +144,7 @@ import Testing
         var machine = machine()
         _ = start(&machine, "live", "1")
         _ = start(&machine, "over", "1")
-        _ = machine.finish(key("over", "1"), .finished())
+        _ = machine.finish(key("over", "1"), .finished(), now: t0)
         let (keys, result) = machine.cancellation(rollout, attempt: name.map(attempt))
         #expect(result == expected)
         #expect(keys == (expected == .cancelled ? [key("live", "1")] : []))
@@ -177,7 +181,7 @@ import Testing
                 let name = attempt("n\(step)")
                 if case .begin(let key) = machine.admit(rollout, attempt: nil, fresh: name) {
                     begun += 1
-                    switch machine.confirm(key, stopped: stopped) {
+                    switch machine.confirm(key, stopped: stopped, now: t0) {
                     case .run: running.insert(key)
                     case .queue: break
                     case .ended: reported[key, default: 0] += 1
@@ -194,19 +198,19 @@ import Testing
                 guard let key = running.sorted(by: { "\($0)" < "\($1)" }).randomElement(using: &generator) else {
                     continue
                 }
-                let (status, next) = machine.finish(key, .finished())
+                let finish = machine.finish(key, .finished(), now: t0)
                 running.remove(key)
-                if status != nil { reported[key, default: 0] += 1 }
-                if let next { running.insert(next) }
+                if finish.status != nil { reported[key, default: 0] += 1 }
+                if let next = finish.next { running.insert(next) }
             }
             #expect(machine.runningCount == running.count)
             #expect(running.count <= 3)
         }
         while let key = running.first {
-            let (status, next) = machine.finish(key, .finished())
+            let finish = machine.finish(key, .finished(), now: t0)
             running.remove(key)
-            if status != nil { reported[key, default: 0] += 1 }
-            if let next { running.insert(next) }
+            if finish.status != nil { reported[key, default: 0] += 1 }
+            if let next = finish.next { running.insert(next) }
         }
         #expect(machine.liveCount == 0)
         #expect(reported.count == begun)

@@ -1,6 +1,5 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
-import Dispatch
 import Foundation
 
 /// The built `rollcall`, run as a process of its own.
@@ -40,7 +39,7 @@ struct BuiltCommand {
         try errors.fileHandleForWriting.close()
         let texts = await (printed, noted)
         await withCheckedContinuation { continuation in
-            DispatchQueue.global().async {
+            Thread.detachNewThread {
                 process.waitUntilExit()
                 continuation.resume()
             }
@@ -49,8 +48,9 @@ struct BuiltCommand {
     }
 
     private static func readAll(_ pipe: Pipe) async -> String {
+        // On threads of its own: the global queue's are those that all tasks run on.
         await withCheckedContinuation { continuation in
-            DispatchQueue.global().async {
+            Thread.detachNewThread {
                 continuation.resume(
                     returning: String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self))
             }

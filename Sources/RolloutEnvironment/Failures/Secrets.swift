@@ -10,11 +10,14 @@ package struct Secrets: Sendable {
             .sorted { $0.utf8.count > $1.utf8.count }
     }
 
+    /// With more of them.
+    package func adding(_ more: [String]) -> Secrets { Secrets(values + more) }
+
     /// `text` with every key replaced by `[redacted]`, and no longer than `limit` characters.
     package func redact(_ text: String, limit: Int = 2_000) -> String {
         var text = text
         for value in values where text.contains(value) { text = Self.replacing(value, in: text) }
-        return text.count <= limit ? text : "\(text.prefix(limit - 1))…"
+        return limit == .max || text.count <= limit ? text : "\(text.prefix(limit - 1))…"
     }
 
     private static func replacing(_ value: String, in text: String) -> String {

@@ -13,16 +13,18 @@ public struct CompletionStream: AsyncSequence, Sendable {
     fileprivate final class Source: Sendable {
         let body: any AsyncSequence<[UInt8], any Error> & Sendable
         let pass: ModelCallGate.Pass
+        let call: BudgetMeter.Call
         let maximumBytes: Int
         let translate: @Sendable (any Error) -> any Error
         let completion = Mutex<Completion?>(nil)
 
         init(
-            body: any AsyncSequence<[UInt8], any Error> & Sendable, pass: ModelCallGate.Pass, maximumBytes: Int,
-            translate: @escaping @Sendable (any Error) -> any Error
+            body: any AsyncSequence<[UInt8], any Error> & Sendable, pass: ModelCallGate.Pass, call: BudgetMeter.Call,
+            maximumBytes: Int, translate: @escaping @Sendable (any Error) -> any Error
         ) {
             self.body = body
             self.pass = pass
+            self.call = call
             self.maximumBytes = maximumBytes
             self.translate = translate
         }
@@ -31,10 +33,10 @@ public struct CompletionStream: AsyncSequence, Sendable {
     private let source: Source
 
     init(
-        body: any AsyncSequence<[UInt8], any Error> & Sendable, pass: ModelCallGate.Pass, maximumBytes: Int,
-        translate: @escaping @Sendable (any Error) -> any Error
+        body: any AsyncSequence<[UInt8], any Error> & Sendable, pass: ModelCallGate.Pass, call: BudgetMeter.Call,
+        maximumBytes: Int, translate: @escaping @Sendable (any Error) -> any Error
     ) {
-        source = Source(body: body, pass: pass, maximumBytes: maximumBytes, translate: translate)
+        source = Source(body: body, pass: pass, call: call, maximumBytes: maximumBytes, translate: translate)
     }
 
     /// The whole answer, after the last piece.
@@ -111,6 +113,7 @@ public struct CompletionStream: AsyncSequence, Sendable {
             }
             let completion = try Completion(from: JSONReader(json))
             source.completion.withLock { $0 = completion }
+            source.call.answered(completion)
             isOver = true
             source.pass.release()
         }

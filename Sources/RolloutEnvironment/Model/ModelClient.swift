@@ -18,6 +18,7 @@ public struct ModelClient: Sendable {
     let endpoint: Result<ModelEndpoint, ModelError>
     let transport: any ModelTransport
     let gate: ModelCallGate
+    let meter: BudgetMeter
     let retries: RetryPolicy
     let maximumAnswerBytes: Int
     let secrets: Secrets
@@ -35,8 +36,9 @@ public struct ModelClient: Sendable {
         let pass = try gate.enter()
         defer { pass.release() }
         let endpoint = try endpoint.get()
+        let call = try meter.begin(messages)
         let request = request(messages, tools: tools, options: options, isStreamed: false, endpoint: endpoint)
-        return try await repeating {
+        let completion = try await repeating {
             do {
                 let response = try await open(request, endpoint: endpoint)
                 let bytes = try await response.collect(upTo: maximumAnswerBytes)
@@ -53,6 +55,8 @@ public struct ModelClient: Sendable {
                 throw modelError(error, at: endpoint)
             }
         }
+        call.answered(completion)
+        return completion
     }
 
     /// Asks for one answer and gives it out as it comes.
@@ -64,6 +68,7 @@ public struct ModelClient: Sendable {
     ) async throws -> CompletionStream {
         let pass = try gate.enter()
         let endpoint = try endpoint.get()
+        let call = try meter.begin(messages)
         let request = request(messages, tools: tools, options: options, isStreamed: true, endpoint: endpoint)
         let response = try await repeating {
             do {
@@ -73,7 +78,7 @@ public struct ModelClient: Sendable {
             }
         }
         return CompletionStream(
-            body: response.body, pass: pass, maximumBytes: maximumAnswerBytes,
+            body: response.body, pass: pass, call: call, maximumBytes: maximumAnswerBytes,
             translate: { error in modelError(error, at: endpoint, isMidStream: true) })
     }
 

@@ -14,20 +14,22 @@ public struct ModelError: RolloutFailure, CustomStringConvertible {
     public let retryAfter: Duration?
     /// Whether the same call may succeed when repeated.
     public let isTransient: Bool
+    private let metadata: [(name: String, value: String)]
 
     package init(
         _ reason: FailureReason, _ message: String, httpStatus: Int? = nil, retryAfter: Duration? = nil,
-        isTransient: Bool = false
+        isTransient: Bool = false, metadata: [(name: String, value: String)] = []
     ) {
         self.reason = reason
         self.message = message
         self.httpStatus = httpStatus
         self.retryAfter = retryAfter
         self.isTransient = isTransient
+        self.metadata = metadata
     }
 
     public var status: Status {
-        reason.status(message, metadata: httpStatus.map { [("http_status", String($0))] } ?? [])
+        reason.status(message, metadata: metadata + (httpStatus.map { [("http_status", String($0))] } ?? []))
     }
 
     public var description: String { message }

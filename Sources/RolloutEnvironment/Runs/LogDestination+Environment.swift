@@ -7,10 +7,15 @@ package import RolloutTracing
 package struct ChosenDestination: Sendable {
     package enum Source: Sendable { case configuration, variable, modelURL, hosted }
 
+    private static let hostedOrigin = WebOrigin(TracingConfiguration.hostedGatewayURL)
+
     package var destination: LogDestination
     package var source: Source
 
-    /// The first of: the configuration, `FW_TRACING_GATEWAY_BASE_URL`, the tagged model URL's gateway, the hosted one.
+    /// The first of: the configuration, `FW_TRACING_GATEWAY_BASE_URL`, the model URL's gateway, the hosted one.
+    ///
+    /// A model URL without tags names no gateway; its origin is taken for one where there is no key for the hosted one,
+    /// which would refuse the lines.
     package static func choose(
         for request: InitRequest, _ configuration: RolloutEnvironment.Configuration
     ) -> ChosenDestination {
@@ -30,13 +35,21 @@ package struct ChosenDestination: Sendable {
             return ChosenDestination(
                 destination: LogDestination(gatewayURL: url, apiKey: key(for: url)), source: .variable)
         }
-        if let tagged {
+        let origin = request.modelBaseURL.flatMap { WebOrigin($0) }
+        if let origin, origin != hostedOrigin, tagged != nil || ownKey == nil {
             return ChosenDestination(
-                destination: LogDestination(gatewayURL: tagged.gatewayURL, apiKey: request.apiKey), source: .modelURL)
+                destination: LogDestination(
+                    gatewayURL: tagged?.gatewayURL ?? origin.description, apiKey: request.apiKey), source: .modelURL)
         }
         let hosted = TracingConfiguration.hostedGatewayURL
         return ChosenDestination(
-            destination: LogDestination(gatewayURL: hosted, apiKey: ownKey), source: .hosted)
+            destination: LogDestination(gatewayURL: hosted, apiKey: key(for: hosted)), source: .hosted)
+    }
+
+    /// Whose key the destination has.
+    func keyOwner(ownKey: String?) -> JournalRecord.GatewayKey {
+        guard let key = destination.apiKey else { return .none }
+        return key == ownKey ? .own : .caller
     }
 
     /// What to set when the gateway refuses the key.

@@ -1,6 +1,8 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
 import EvalProtocol
+import Logging
+import NIOCore
 import RolloutTracing
 import Synchronization
 
@@ -10,22 +12,29 @@ package final class RolloutRegistry: Sendable {
         var machine: StateMachine
         var runs: [Key: RolloutRun] = [:]
         var tasks: [Key: Task<Void, Never>] = [:]
-        var admissions: [Key: Task<InitAnswer, Never>] = [:]
+        var admissions: [Key: Task<InitOutcome, Never>] = [:]
+        var timers: [Key: Scheduled<Void>] = [:]
     }
 
     private let state: Mutex<State>
     /// Opens when nothing lives after the drain has begun.
     private let isEmpty = Latch()
     private let cancellationGrace: Duration
+    // Deadlines are kept here and not in tasks: an agent that blocks the threads of tasks must not outlive its own.
+    private let loop: any EventLoop
+    private let logger: Logger
 
-    init(_ machine: StateMachine, cancellationGrace: Duration) {
+    init(_ machine: StateMachine, cancellationGrace: Duration, loop: any EventLoop, logger: Logger) {
         state = Mutex(State(machine: machine))
         self.cancellationGrace = cancellationGrace
+        self.loop = loop
+        self.logger = logger
     }
 
     struct Counts: Sendable {
         var running: Int
         var queued: Int
+        var abandoned: Int
         var isDraining: Bool
     }
 
@@ -33,7 +42,7 @@ package final class RolloutRegistry: Sendable {
         state.withLock { state in
             Counts(
                 running: state.machine.runningCount, queued: state.machine.queuedCount,
-                isDraining: state.machine.isDraining)
+                abandoned: state.machine.abandonedCount, isDraining: state.machine.isDraining)
         }
     }
 
@@ -47,8 +56,8 @@ package final class RolloutRegistry: Sendable {
     // MARK: Beginning
 
     enum Admission: Sendable {
-        /// The task, begun under the lock, brings the answer of whoever came first.
-        case answer(Task<InitAnswer, Never>)
+        /// The task, begun under the lock, brings what became of the `/init` that came first.
+        case begun(Task<InitOutcome, Never>)
         case running(Key, RolloutRun?)
         case ended(Key, Status)
         case full
@@ -57,21 +66,22 @@ package final class RolloutRegistry: Sendable {
 
     /// Admits, joins or refuses; `admission` makes the task of a new execution.
     func admit(
-        _ rolloutID: String, attempt: AttemptID?, anew: Bool, admission: (Key) -> Task<InitAnswer, Never>
+        _ rolloutID: String, attempt: AttemptID?, anew: Bool, terms: ExecutionTerms,
+        admission: (Key) -> Task<InitOutcome, Never>
     ) -> Admission {
         state.withLock { state in
             let fresh = AttemptID.random()
             let decision =
                 anew
-                ? state.machine.admitAnew(rolloutID, fresh: fresh)
-                : state.machine.admit(rolloutID, attempt: attempt, fresh: fresh)
+                ? state.machine.admitAnew(rolloutID, fresh: fresh, terms: terms)
+                : state.machine.admit(rolloutID, attempt: attempt, fresh: fresh, terms: terms)
             switch decision {
             case .begin(let key):
                 let task = admission(key)
                 state.admissions[key] = task
-                return .answer(task)
+                return .begun(task)
             case .join(let key, isAdmitted: true):
-                if let task = state.admissions[key] { return .answer(task) }
+                if let task = state.admissions[key] { return .begun(task) }
                 return .running(key, nil)
             case .join(let key, isAdmitted: false): return .running(key, state.runs[key])
             case .ended(let key, let status): return .ended(key, status)
@@ -88,17 +98,18 @@ package final class RolloutRegistry: Sendable {
         let key = run.key
         let (ended, superseded) = state.withLock { state in
             state.admissions[key] = nil
-            let confirmation = state.machine.confirm(key, stopped: stopped)
+            let confirmation = state.machine.confirm(key, stopped: stopped, now: .now)
             switch confirmation {
             case .ended(let status):
                 openIfEmpty(state.machine)
                 return (status, [Key]()) as (Status?, [Key])
             case .run(let superseded):
                 state.runs[key] = run
-                state.tasks[key] = start(run)
+                start(run, &state)
                 return (nil, superseded)
             case .queue(let superseded):
                 state.runs[key] = run
+                watch(key, &state)
                 return (nil, superseded)
             }
         }
@@ -125,24 +136,63 @@ package final class RolloutRegistry: Sendable {
     }
 
     // Called under the lock, so that a run that ends at once finds itself noted.
-    private func start(_ run: RolloutRun) -> Task<Void, Never> {
-        Task {
-            let status = await run.execute()
+    private func start(_ run: RolloutRun, _ state: inout State) {
+        let deadline = state.machine.deadline(of: run.key)?.at
+        state.tasks[run.key] = Task {
+            let status = await run.execute(deadline: deadline)
             self.finished(run, status)
+        }
+        watch(run.key, &state)
+    }
+
+    /// Sets the timer for the execution's deadline.
+    private func watch(_ key: Key, _ state: inout State) {
+        state.timers.removeValue(forKey: key)?.cancel()
+        guard let deadline = state.machine.deadline(of: key) else { return }
+        state.timers[key] = schedule(in: ContinuousClock.now.duration(to: deadline.at)) { registry in
+            registry.expire(key)
+        }
+    }
+
+    private func schedule(
+        in delay: Duration, _ action: @escaping @Sendable (RolloutRegistry) -> Void
+    ) -> Scheduled<Void> {
+        // A year is as good as for ever, and fits.
+        loop.scheduleTask(in: TimeAmount(min(max(delay, .zero), .seconds(365 * 86_400)))) { [weak self] in
+            if let self { action(self) }
         }
     }
 
     // MARK: Ending
 
     private func finished(_ run: RolloutRun, _ status: Status) {
-        state.withLock { state in
-            let (final, next) = state.machine.finish(run.key, status)
+        let wasAbandoned = state.withLock { state in
+            let finish = state.machine.finish(run.key, status, now: .now)
             state.tasks[run.key] = nil
-            // Reported under the lock: whoever sees the receipt finds the status on its way.
-            if let final { state.runs.removeValue(forKey: run.key)?.report(final) }
-            if let next, let run = state.runs[next] { state.tasks[next] = start(run) }
+            if let final = finish.status { report(run.key, final, &state) }
+            for (key, status) in finish.expired { report(key, status, &state) }
+            if let next = finish.next, let run = state.runs[next] { start(run, &state) }
             openIfEmpty(state.machine)
+            return finish.wasAbandoned
         }
+        if wasAbandoned { logger.notice("an agent that was given up has returned", metadata: run.key.logMetadata) }
+    }
+
+    // Called under the lock: whoever sees the receipt finds the status on its way.
+    private func report(_ key: Key, _ status: Status, _ state: inout State) {
+        state.timers.removeValue(forKey: key)?.cancel()
+        state.runs.removeValue(forKey: key)?.report(status)
+    }
+
+    /// Ends an execution whose deadline has come.
+    private func expire(_ key: Key) {
+        let status = state.withLock { state in
+            let status = state.machine.expiry(of: key, now: .now)
+            // The two clocks may be apart by a little.
+            if status == nil { watch(key, &state) }
+            return status
+        }
+        if let status { stop(key, status) }
     }
 
     /// Ends an execution with `status`, whatever its agent says.
@@ -151,26 +201,32 @@ package final class RolloutRegistry: Sendable {
             switch state.machine.stop(key, status) {
             case .nothing, .noted: return nil as Task<Void, Never>?
             case .ended(let status):
-                state.runs.removeValue(forKey: key)?.report(status)
+                report(key, status, &state)
                 openIfEmpty(state.machine)
                 return nil
-            case .cancel: return state.tasks[key]
+            case .cancel:
+                state.runs[key]?.shutGate()
+                state.timers.removeValue(forKey: key)?.cancel()
+                state.timers[key] = schedule(in: cancellationGrace) { registry in
+                    registry.giveUp(key, after: registry.cancellationGrace)
+                }
+                return state.tasks[key]
             }
         }
-        guard let task else { return }
-        task.cancel()
-        Task {
-            try? await Task.sleep(for: cancellationGrace)
-            giveUp(key)
-        }
+        task?.cancel()
     }
 
-    private func giveUp(_ key: Key) {
-        state.withLock { state in
-            guard let status = state.machine.giveUp(key) else { return }
-            state.runs.removeValue(forKey: key)?.report(status)
+    private func giveUp(_ key: Key, after wait: Duration) {
+        let isGivenUp = state.withLock { state in
+            guard let status = state.machine.giveUp(key) else { return false }
+            report(key, status, &state)
             openIfEmpty(state.machine)
+            return true
         }
+        guard isGivenUp else { return }
+        logger.error(
+            "an agent has not returned \(wait) after its task was cancelled; the rollout's end is reported without it, and it keeps its place until it returns: let it check for cancellation",
+            metadata: key.logMetadata)
     }
 
     /// Stops what a `/cancel` means.
@@ -191,16 +247,20 @@ package final class RolloutRegistry: Sendable {
     func drain(grace: Duration) async {
         let status = FailureReason.environmentStopped.status("The environment was stopped.")
         state.withLock { state in
-            for key in state.machine.drain(status) { state.runs.removeValue(forKey: key)?.report(status) }
+            for key in state.machine.drain(status) { report(key, status, &state) }
             openIfEmpty(state.machine)
         }
         if await isEmpty.wait(within: grace) { return }
         _ = cancelAll(with: status)
         if await isEmpty.wait(within: .seconds(1)) { return }
-        for key in state.withLock({ $0.machine.liveKeys }) { giveUp(key) }
+        for key in state.withLock({ $0.machine.liveKeys }) { giveUp(key, after: .seconds(1)) }
     }
 
     private func openIfEmpty(_ machine: StateMachine) {
         if machine.isDraining, machine.liveCount == 0 { isEmpty.open() }
     }
+}
+
+extension RolloutRegistry.Key {
+    var logMetadata: Logger.Metadata { ["rollout_id": "\(rolloutID)", "attempt": "\(attempt)"] }
 }

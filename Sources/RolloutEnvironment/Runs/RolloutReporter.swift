@@ -21,6 +21,12 @@ package protocol RolloutReporter: Sendable {
     /// Sends a status sooner or later, in order, without fail.
     func report(_ status: Status, for context: RolloutContext, message: String, extras: JSONObject)
 
+    /// Sends a finished line of the rollout, under its attempt.
+    func send(_ line: LogLine, for context: RolloutContext)
+
+    /// Waits until the rollout's lines so far are delivered, or `limit` has passed.
+    func waitForLines(of context: RolloutContext, within limit: Duration) async
+
     func logHandler(for context: RolloutContext, label: String, level: Logger.Level) -> any LogHandler
 }
 
@@ -43,6 +49,14 @@ struct DeliveryReporter: RolloutReporter {
 
     func report(_ status: Status, for context: RolloutContext, message: String, extras: JSONObject) {
         delivery.report(status, for: context, message: message, extras: extras)
+    }
+
+    func send(_ line: LogLine, for context: RolloutContext) {
+        delivery.enqueue(line, attempt: context.attempt, destination: context.destination)
+    }
+
+    func waitForLines(of context: RolloutContext, within limit: Duration) async {
+        await delivery.flush(rolloutID: context.rolloutID, within: limit)
     }
 
     func logHandler(for context: RolloutContext, label: String, level: Logger.Level) -> any LogHandler {

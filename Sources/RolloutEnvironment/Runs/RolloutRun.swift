@@ -3,6 +3,7 @@
 import EvalProtocol
 import Logging
 import RolloutTracing
+import Synchronization
 import WireJSON
 
 /// One execution: runs the agent and reports how it ended.
@@ -14,10 +15,17 @@ final class RolloutRun: Sendable {
     private let reporter: any RolloutReporter
     private let secrets: Secrets
     private let gate: ModelCallGate
+    private let journal: Journal?
+    private let metrics: EnvironmentMetrics
+    private let accepted = ContinuousClock.now
+    private let start = Mutex<ContinuousClock.Instant?>(nil)
+    private let end = Mutex<Status?>(nil)
+    private let hasEnded = Latch()
 
     init(
         rollout: Rollout, context: RolloutContext, agent: @escaping RolloutEnvironment.Agent,
-        reporter: any RolloutReporter, secrets: Secrets, gate: ModelCallGate
+        reporter: any RolloutReporter, secrets: Secrets, gate: ModelCallGate,
+        journal: Journal?, metrics: EnvironmentMetrics
     ) {
         key = RolloutRegistry.Key(rolloutID: rollout.metadata.rolloutID, attempt: rollout.attempt)
         self.rollout = rollout
@@ -26,14 +34,22 @@ final class RolloutRun: Sendable {
         self.reporter = reporter
         self.secrets = secrets
         self.gate = gate
+        self.journal = journal
+        self.metrics = metrics
     }
 
     /// Runs the agent and waits for the last byte of its model calls.
-    func execute() async -> Status {
+    func execute(deadline: ContinuousClock.Instant?) async -> Status {
+        let now = ContinuousClock.now
+        start.withLock { $0 = now }
+        metrics.started(after: now - accepted)
+        var rollout = self.rollout
+        rollout.deadline = deadline
+        let given = rollout
         let status: Status
         do {
             let returned = try await RolloutContext.$current.withValue(context) {
-                try await withLogger(rollout.logger) { _ in try await agent(rollout) }
+                try await withLogger(given.logger) { _ in try await agent(given) }
             }
             status = .ended(returned, secrets: secrets)
         } catch {
@@ -46,16 +62,34 @@ final class RolloutRun: Sendable {
     /// Keeps the end from being reported while the pass is held; `nil` when the agent has returned.
     func holdEnd() -> ModelCallGate.Pass? { try? gate.enter() }
 
+    /// Lets no further model call begin: the rollout's end is decided.
+    func shutGate() { gate.shut() }
+
     /// Reports the terminal status. A superseded attempt keeps silent before a gateway that does not tell attempts
     /// apart, since there its end would be taken for the new attempt's.
     func report(_ status: Status) {
         gate.shut()
+        metrics.ended(status, after: start.withLock { $0 }.map { .now - $0 })
+        defer {
+            end.withLock { $0 = status }
+            hasEnded.open()
+        }
         if FailureReason(status) == .superseded,
             !reporter.knowsAttempts(origin: context.destination?.origin ?? "")
         {
+            journal?.append(.forgotten(key))
             return
         }
+        journal?.append(.ended(key, status))
         // The Python client takes the line's message for the status's.
-        reporter.report(status, for: context, message: status.message, extras: [:])
+        let closing = rollout.closingLine.matching(status)
+        let extras = closing?.extras ?? status.extras.removing(["rollcall"])
+        reporter.report(status, for: context, message: closing?.message ?? status.message, extras: extras)
+    }
+
+    /// The terminal status once it is reported; `nil` when the waiting task is cancelled before.
+    func awaitEnd() async -> Status? {
+        await hasEnded.wait()
+        return end.withLock { $0 }
     }
 }

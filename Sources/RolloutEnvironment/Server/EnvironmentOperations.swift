@@ -6,16 +6,25 @@ import WireJSON
 
 /// What the environment's routes take and answer.
 extension APIOperation {
-    static let initialize = environment(
-        "initRollout", tag: "Rollouts", "Starts a rollout",
-        details:
-            "It goes on in the background, and its caller learns from the gateway how it ends. What runs already is "
-            + "joined; of an attempt that has ended comes its receipt.",
-        body: .initRequest,
-        answers: [
-            APIAnswer(200, "RUNNING has reached the gateway, or the attempt has ended before.", .initAnswer),
-            .later(503, "The gateway cannot be reached, the environment is full, or it is being stopped."),
-        ])
+    static let initialize = initialization("initRollout")
+    /// The same at `/`, where some callers send it.
+    static let initializeAtRoot = initialization("initRolloutAtRoot")
+
+    private static func initialization(_ id: String) -> APIOperation {
+        environment(
+            id, tag: "Rollouts", "Starts a rollout",
+            details:
+                "It goes on in the background, or to its end before the answer, as the environment is configured; its "
+                + "caller learns from the gateway how it ends. What runs already is joined; of an attempt that has ended "
+                + "comes its receipt.",
+            body: .initRequest,
+            answers: [
+                APIAnswer(200, "RUNNING has reached the gateway, or the attempt has ended.", .initAnswer),
+                .problem(409, "It has a budget, and the gateway knows the rollout with other ids."),
+                .problem(403, "The environment sends no model calls to this `model_base_url`."),
+                .later(503, "The gateway cannot be reached, the environment is full, or it is being stopped."),
+            ])
+    }
 
     static let cancel = environment(
         "cancelRollouts", tag: "Rollouts", "Cancels rollouts", body: .cancellation,
@@ -39,17 +48,27 @@ extension APIOperation {
                 200, "The status; null when nothing is known of it.",
                 .object([
                     "terminated": .boolean, "status": .any(of: [.status, .null]),
-                    "info": .object(["attempt": .attemptID]).orNull,
+                    "info": .object(["attempt": .attemptID], optional: ["extras": .object([:])]).orNull,
                 ])),
             .problem(400, "There is no rollout id."),
         ])
 
-    static let health = environment(
-        "getHealth", tag: "Operation", "Whether the environment lives, and how full it is",
-        answers: [
-            APIAnswer(200, "It lives.", .health),
-            APIAnswer(503, "Statuses cannot be delivered; `problem` says why.", .health),
-        ], isOpen: true)
+    static let health = health("getHealth")
+    /// The same at `/`.
+    static let healthAtRoot = health("getHealthAtRoot")
+
+    private static func health(_ id: String) -> APIOperation {
+        environment(
+            id, tag: "Operation", "Whether the environment lives, and how full it is",
+            answers: [
+                APIAnswer(200, "It lives.", .health),
+                APIAnswer(503, "Statuses cannot be delivered, or no place will be free; `problem` says why.", .health),
+            ], isOpen: true)
+    }
+
+    static let metrics = environment(
+        "getMetrics", tag: "Operation", "What happens, for Prometheus",
+        answers: [APIAnswer(200, "Prometheus' text format 0.0.4.", .string(), type: "text/plain")])
 
     static let description = environment(
         "getDescription", tag: "Operation", "This description",
@@ -82,7 +101,7 @@ extension Schema {
         [
             "completion_params": .object(["model": .string(minimum: 1)])
                 .described("The model and how to sample from it."),
-            "metadata": .rolloutMetadata,
+            "metadata": .initMetadata,
         ],
         optional: [
             "messages": .array(of: .message).orNull, "tools": .array(of: .object([:])).orNull,
@@ -98,6 +117,29 @@ extension Schema {
         ],
     ]).named("InitRequest")
 
+    private static let bound: JSONValue = [
+        "type": ["integer", "null"], "minimum": 1, "maximum": .number(Int.max),
+    ]
+
+    private static let initMetadata = Schema.object(
+        [
+            "invocation_id": .string(), "experiment_id": .string(), "rollout_id": .rolloutID, "run_id": .string(),
+            "row_id": .string(),
+        ],
+        optional: [
+            "attempt": .any(of: [.attemptID, .null]),
+            "deadline_seconds": Schema([
+                "type": ["number", "null"], "minimum": 0.001,
+                "maximum": .number(RequestedLimits.maximumDeadlineSeconds),
+            ]).described("So long after this request the rollout ends with DEADLINE_EXCEEDED, waiting included."),
+            "budget": Schema([
+                "type": ["object", "null"],
+                "properties": .object(JSONObject(Budget.Limit.allCases.map { (JSONString($0.rawValue), bound) })),
+                "additionalProperties": false,
+            ]).described("What it may use of its model before it ends with RESOURCE_EXHAUSTED."),
+        ]
+    ).named("InitMetadata")
+
     /// What ``WebOrigin`` takes, or nothing.
     private static let absoluteURL =
         "^$|^[Hh][Tt][Tt][Pp][Ss]?://([^/?#]*@)?[^/?#@:][^/?#@]*([/?#][\\s\\S]*)?$"
@@ -106,7 +148,10 @@ extension Schema {
         [
             "status": .oneOf(values: ["accepted", "joined", "ended"]), "rollout_id": .string(), "attempt": .attemptID,
         ],
-        optional: ["receipt": .object(["status": .status]).described("How an attempt ended that has.")]
+        optional: [
+            "receipt": .object(["status": .status], optional: ["extras": .object([:])])
+                .described("How an attempt ended that has, and what its agent gave along.")
+        ]
     ).named("InitAnswer")
 
     fileprivate static let cancellation = Schema.any(of: [
@@ -120,6 +165,8 @@ extension Schema {
         [
             "status": .oneOf(values: ["healthy", "stopping", "unhealthy"]), "capacity": .integer(),
             "running": .integer(), "queued": .integer(),
+            "abandoned": .integer()
+                .described("How many of those that run do not return though they were cancelled and have ended."),
         ],
         optional: ["problem": .string()]
     ).named("Health")

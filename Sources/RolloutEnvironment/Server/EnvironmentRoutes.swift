@@ -20,12 +20,18 @@ struct EnvironmentRoutes: Sendable {
     }
 
     private let core: EnvironmentCore
+    private let crossOrigin: CrossOrigin
     private var routes: [Route] = []
 
-    init(core: EnvironmentCore) {
+    /// - Parameter servesRoot: Whether `/` answers as `/init` and `/health` do; an application that these routes are added
+    ///   to has a `/` of its own.
+    init(core: EnvironmentCore, servesRoot: Bool) {
         self.core = core
-        add(.post, "/init", .initialize) { request in
-            await core.answer(request) { await core.initialize($0, authorization: request.headers[.authorization]) }
+        crossOrigin = CrossOrigin(allowed: core.configuration.allowedWebOrigins)
+        for path in servesRoot ? ["/init", "/"] : ["/init"] {
+            add(.post, path, path == "/" ? .initializeAtRoot : .initialize) { request in
+                await core.answer(request) { await core.initialize($0, authorization: request.headers[.authorization]) }
+            }
         }
         add(.post, "/cancel", .cancel) { request in
             await core.answer(request) { core.cancel($0, authorization: request.headers[.authorization]) }
@@ -35,7 +41,10 @@ struct EnvironmentRoutes: Sendable {
                 of: request.uri.queryParameters["rollout_id"].map(String.init),
                 authorization: request.headers[.authorization])
         }
-        add(.get, "/health", .health) { _ in core.health }
+        for path in servesRoot ? ["/health", "/"] : ["/health"] {
+            add(.get, path, path == "/" ? .healthAtRoot : .health) { _ in core.health }
+        }
+        add(.get, "/metrics", .metrics) { core.metrics(authorization: $0.headers[.authorization]) }
         addDescription()
     }
 
@@ -66,28 +75,41 @@ struct EnvironmentRoutes: Sendable {
     func add<Context: RequestContext>(to router: some RouterMethods<Context>) {
         for route in routes {
             router.on(RouterPath(route.path), method: route.method) { request, _ -> Response in
-                await route.handler(request).response
+                var response = await route.handler(request).response
+                crossOrigin.admit(request, to: &response)
+                return response
             }
-            for method in Self.methods where method != route.method {
-                router.on(RouterPath(route.path), method: method) { _, _ -> Response in
-                    Self.wrongMethod(method, of: route).response
+        }
+        for path in Set(routes.map(\.path)) {
+            let taken = methods(of: path)
+            for method in Self.methods where !taken.contains(method) {
+                router.on(RouterPath(path), method: method) { request, _ -> Response in
+                    guard method == .options else { return wrongMethod(method, path).response }
+                    var response = crossOrigin.answer(methods: taken)
+                    crossOrigin.admit(request, to: &response)
+                    return response
                 }
             }
         }
     }
 
+    private func methods(of path: String) -> [HTTPRequest.Method] {
+        routes.filter { $0.path == path }.map(\.method)
+    }
+
     /// The answer to a request that no route takes.
     func refusal(of request: Request) -> InitAnswer {
         let path = "/" + request.uri.path.split(separator: "/").joined(separator: "/")
-        if let route = routes.first(where: { $0.path == path }) { return Self.wrongMethod(request.method, of: route) }
+        if !methods(of: path).isEmpty { return wrongMethod(request.method, path) }
         let paths = routes.map(\.path).joined(separator: ", ")
         return .error(404, code: "not_found", "There is no \(request.uri.path.prefix(100)); there are \(paths).")
     }
 
-    private static func wrongMethod(_ method: HTTPRequest.Method, of route: Route) -> InitAnswer {
+    private func wrongMethod(_ method: HTTPRequest.Method, _ path: String) -> InitAnswer {
+        let names = (methods(of: path).map(\.rawValue) + ["OPTIONS"]).joined(separator: ", ")
         var answer = InitAnswer.error(
-            405, code: "method_not_allowed", "\(route.path) takes \(route.method.rawValue), not \(method.rawValue).")
-        answer.headers.append(("allow", route.method.rawValue))
+            405, code: "method_not_allowed", "\(path) takes \(names), not \(method.rawValue).")
+        answer.headers.append(("allow", names))
         return answer
     }
 }

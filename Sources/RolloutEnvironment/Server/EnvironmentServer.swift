@@ -68,12 +68,12 @@ package struct EnvironmentServer: Service {
 
     private func serve(_ address: String, port: Int, onRunning: @escaping @Sendable (Int) -> Void) async throws {
         let router = Router()
-        environment.addRoutes(to: router)
+        let routes = EnvironmentRoutes(core: environment.core, servesRoot: true)
+        routes.add(to: router)
         var quiet = logger
         quiet.logLevel = max(quiet.logLevel, .warning)
         let application = Application(
-            responder: UnknownPathResponder(
-                base: router.buildResponder(), routes: EnvironmentRoutes(core: environment.core)),
+            responder: UnknownPathResponder(base: router.buildResponder(), routes: routes),
             configuration: ApplicationConfiguration(address: .hostname(address, port: port), backlog: 4_096),
             onServerRunning: { channel in onRunning(channel.localAddress?.port ?? port) },
             logger: quiet)

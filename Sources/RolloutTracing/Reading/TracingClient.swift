@@ -89,10 +89,12 @@ public struct TracingClient: Sendable {
     /// Announces rollouts with their attempts, before they are triggered, so that the gateway knows their experiment
     /// from the start.
     ///
-    /// - Parameter deadline: When the gateway is to end those that still run, from now on; 30 days at most.
+    /// - Parameters:
+    ///   - deadline: When the gateway is to end those that still run, from now on; 30 days at most.
+    ///   - budget: What each may use of its model before the gateway ends it.
     /// - Returns: One result each, in order; `nil` when the gateway has no such route.
     public func register(
-        _ rollouts: [RolloutMetadata], deadline: Duration? = nil
+        _ rollouts: [RolloutMetadata], deadline: Duration? = nil, budget: Budget = Budget()
     ) async throws -> [RegistrationResult]? {
         var results: [RegistrationResult] = []
         for start in stride(from: 0, to: rollouts.count, by: 1_000) {
@@ -102,6 +104,7 @@ public struct TracingClient: Sendable {
                 var item: JSONObject = ["metadata": ids.json]
                 if let attempt = metadata.attempt { item["attempt"] = attempt.json }
                 if let deadline { item["deadline_seconds"] = .number(deadline / .seconds(1)) }
+                if !budget.isEmpty { item["budget"] = budget.json }
                 return .object(item)
             }
             let url = url("/v1/rollouts")

@@ -52,15 +52,3 @@ package struct Verdict: Sendable, Hashable {
         microseconds % 1_000_000 == 0 ? String(microseconds / 1_000_000) : String(Double(microseconds) / 1e6)
     }
 }
-
-extension Budget.Limit {
-    /// As it is called in a sentence.
-    package var words: String {
-        switch self {
-        case .calls: "model calls"
-        case .turns: "turns"
-        case .promptTokens: "prompt tokens"
-        case .completionTokens: "completion tokens"
-        }
-    }
-}

@@ -20,7 +20,7 @@ struct RegistrationBody {
         if let attempt = item["attempt"].present { metadata.attempt = try attempt.decode() }
         var registration = Registration(account: account, metadata: metadata)
         registration.timeLimit = try item["deadline_seconds"].present?.microseconds(upTo: Self.maximumDeadlineSeconds)
-        registration.budget = try item["budget"].present.map(budget)
+        registration.budget = try item["budget"].present?.decode()
         if let capture = item["capture"].present {
             guard let known = capture.value?.string.flatMap(Capture.init) else {
                 throw capture.error(expected: Capture.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", "))
@@ -28,23 +28,5 @@ struct RegistrationBody {
             registration.capture = known
         }
         return registration
-    }
-
-    /// A bound that is mistyped would be none, so other names are refused.
-    private func budget(_ reader: JSONReader) throws(JSONDecodingError) -> Budget {
-        var budget = Budget()
-        for member in try reader.object().members {
-            let name = member.key.text
-            guard let limit = Budget.Limit(rawValue: name) else {
-                let names = Budget.Limit.allCases.map(\.rawValue).joined(separator: ", ")
-                throw reader[name].error(expected: "no such name: a budget has \(names)")
-            }
-            guard let value = reader[name].present else { continue }
-            guard let bound = value.value?.int, bound >= 1 else {
-                throw value.error(expected: "a whole number, 1 or more")
-            }
-            budget[limit] = bound
-        }
-        return budget
     }
 }

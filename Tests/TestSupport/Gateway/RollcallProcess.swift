@@ -4,7 +4,8 @@ import Foundation
 import Synchronization
 package import WireJSON
 
-/// A command of `rollcall` as it was built, started by a test: a gateway, if it is to be asked for something.
+/// A command of `rollcall` as it was built, or another program beside it, started by a test: a server, if it is to be asked
+/// for something.
 package final class RollcallProcess: Sendable {
     private struct State {
         var output = ""
@@ -21,13 +22,19 @@ package final class RollcallProcess: Sendable {
     private final class Shared: Sendable { let state = Mutex(State()) }
 
     /// - Parameter launcher: A command that becomes the program that is behind it.
-    package init(
+    package convenience init(
         _ command: String, _ arguments: [String], variables: [String: String] = [:], launcher: [String] = []
     ) throws {
+        try self.init(program: "rollcall", [command] + arguments, variables: variables, launcher: launcher)
+    }
+
+    package init(
+        program: String, _ arguments: [String], variables: [String: String] = [:], launcher: [String] = []
+    ) throws {
         process = Process()
-        let program = Bundle.main.executableURL?.deletingLastPathComponent().appending(path: "rollcall").path ?? ""
+        let path = Bundle.main.executableURL?.deletingLastPathComponent().appending(path: program).path ?? ""
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = launcher + [program, command] + arguments
+        process.arguments = launcher + [path] + arguments
         let inherited = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("ROLLCALL_") }
         process.environment = inherited.merging(variables) { $1 }
         let (output, errors) = (Pipe(), Pipe())
@@ -70,7 +77,7 @@ package final class RollcallProcess: Sendable {
     package var output: String { shared.state.withLock { $0.output } }
     package var errors: String { shared.state.withLock { $0.errors } }
 
-    /// The line that says where the gateway is.
+    /// The line that says where the server is.
     package func ready() async throws -> JSONValue {
         try await eventually("ready line; standard error: \(errors)") {
             shared.state.withLock { $0.output.contains("\n") || $0.exitCode != nil }

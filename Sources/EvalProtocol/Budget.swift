@@ -1,17 +1,17 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
-package import EvalProtocol
+public import WireJSON
 
-/// What an attempt may use of the model. A bound that is `nil` is none.
-package struct Budget: Sendable, Hashable {
+/// What a rollout may use of the model. A bound that is `nil` is none.
+public struct Budget: Sendable, Hashable {
     /// Answered model calls.
-    package var calls: Int?
+    public var calls: Int?
     /// Answers in a row within one conversation.
-    package var turns: Int?
-    package var promptTokens: Int?
-    package var completionTokens: Int?
+    public var turns: Int?
+    public var promptTokens: Int?
+    public var completionTokens: Int?
 
-    package init(calls: Int? = nil, turns: Int? = nil, promptTokens: Int? = nil, completionTokens: Int? = nil) {
+    public init(calls: Int? = nil, turns: Int? = nil, promptTokens: Int? = nil, completionTokens: Int? = nil) {
         self.calls = calls
         self.turns = turns
         self.promptTokens = promptTokens
@@ -30,6 +30,16 @@ package struct Budget: Sendable, Hashable {
             case .turns: .budgetTurns
             case .promptTokens: .budgetPromptTokens
             case .completionTokens: .budgetCompletionTokens
+            }
+        }
+
+        /// As it is called in a sentence.
+        package var words: String {
+            switch self {
+            case .calls: "model calls"
+            case .turns: "turns"
+            case .promptTokens: "prompt tokens"
+            case .completionTokens: "completion tokens"
             }
         }
     }
@@ -65,7 +75,34 @@ package struct Budget: Sendable, Hashable {
     }
 }
 
-/// What an attempt has used of the model, by its recorded calls.
+extension Budget: JSONConvertible {
+    /// Reads a budget; a bound that is mistyped would be none, so other names are refused.
+    public init(from reader: JSONReader) throws(JSONDecodingError) {
+        self.init()
+        for member in try reader.object().members {
+            let name = member.key.text
+            guard let limit = Limit(rawValue: name) else {
+                let names = Limit.allCases.map(\.rawValue).joined(separator: ", ")
+                throw reader[name].error(expected: "no such name: a budget has \(names)")
+            }
+            guard let value = reader[name].present else { continue }
+            guard let bound = value.value?.int, bound >= 1 else {
+                throw value.error(expected: "a whole number, 1 or more")
+            }
+            self[limit] = bound
+        }
+    }
+
+    public var json: JSONValue {
+        var object: JSONObject = [:]
+        for limit in Limit.allCases {
+            if let bound = self[limit] { object.append(limit.rawValue, .number(bound)) }
+        }
+        return .object(object)
+    }
+}
+
+/// What an attempt has used of the model, by its answered calls.
 package struct Spending: Sendable, Hashable {
     package var calls = 0
     package var turns = 0
@@ -83,7 +120,7 @@ package struct Spending: Sendable, Hashable {
         }
     }
 
-    /// Adds a recorded call.
+    /// Adds an answered call.
     ///
     /// - Parameter turn: How many answers in a row its conversation has with it.
     package mutating func add(_ usage: Usage?, turn: Int) {

@@ -1,0 +1,58 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import EvalProtocol
+import Foundation
+import RolloutTracing
+
+extension EnvironmentCore {
+    /// Ends what the process before this one left behind, and reports how its rollouts ended.
+    func recover(_ records: [JournalRecord]) async {
+        await LeftProcesses(records.flatMap(\.processes)).end()
+        for record in records {
+            let status = Self.end(of: record)
+            let context = context(of: record)
+            journal?.append(.ended(record.key, status))
+            if record.gatewayKey == .caller {
+                // The caller's key is gone; a gateway that wants it would refuse the status for ever.
+                Task { await reportWithoutKey(status, for: context, record) }
+            } else {
+                reporter.report(
+                    status, for: context, message: status.message, extras: status.extras.removing(["rollcall"]))
+            }
+        }
+        let lost = records.filter { $0.end == nil }.count
+        configuration.logger.warning(
+            "the environment was killed before: \(lost) rollouts are lost and reported as UNAVAILABLE, and \(records.count - lost) ends are reported again"
+        )
+    }
+
+    /// The status that was on its way, or that of a rollout that is lost.
+    static func end(of record: JournalRecord) -> Status {
+        record.end
+            ?? FailureReason.environmentRestarted.status(
+                "The environment was killed while the rollout ran, and has started again without it.")
+    }
+
+    private func context(of record: JournalRecord) -> RolloutContext {
+        let ownKey = configuration.gatewayAPIKey ?? configuration.variable("FIREWORKS_API_KEY")
+        return RolloutContext(
+            metadata: record.metadata, attempt: record.attempt,
+            destination: LogDestination(
+                gatewayURL: record.gatewayURL, apiKey: record.gatewayKey == .own ? ownKey : nil))
+    }
+
+    private func reportWithoutKey(_ status: Status, for context: RolloutContext, _ record: JournalRecord) async {
+        let result = await delivery.deliver(
+            status, for: context, extras: status.extras.removing(["rollcall"]), within: .seconds(5))
+        switch result {
+        case .acknowledged: break
+        case .unreachable:
+            reporter.report(status, for: context, message: status.message, extras: status.extras.removing(["rollcall"]))
+        case .refused(let code, let reason):
+            journal?.append(.forgotten(record.key))
+            configuration.logger.warning(
+                "the gateway \(record.gatewayURL) refuses the end of a lost rollout without its caller's key, which is not kept; its lease ends it (\(code): \(reason))",
+                metadata: record.key.logMetadata)
+        }
+    }
+}

@@ -1,0 +1,72 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+
+/// Everything that a rollout's command has started, itself included.
+struct ProcessFamily: Sendable {
+    let leader: Int32
+    let marker: String
+    private let began = ContinuousClock.now
+
+    init(leader: Int32, marker: String) {
+        self.leader = leader
+        self.marker = marker
+    }
+
+    /// Those that live.
+    private func members() async -> [ProcessEntry] {
+        // In a long time identifiers may come round so far that it cannot be seen.
+        let least = ContinuousClock.now - began < .seconds(10) ? leader : 0
+        return await ProcessTable.shared.entries(from: least).family(of: leader, marker: marker, self: getpid())
+    }
+
+    /// Asks all to end with SIGTERM, and ends with SIGKILL what lives after `grace`. Returns when none is left.
+    ///
+    /// - Returns: Those that not even SIGKILL has ended within five seconds: the system holds them.
+    func end(grace: Duration) async -> [Int32] {
+        var known: Set<ProcessEntry> = []
+        var pause = Duration.milliseconds(2)
+        var living = await members()
+        let patience = ContinuousClock.now + grace
+        while !living.isEmpty, .now < patience {
+            for entry in living where known.insert(entry.identity).inserted {
+                kill(entry.identifier, SIGTERM)
+                // One that is stopped would not see it.
+                kill(entry.identifier, SIGCONT)
+            }
+            try? await Task.sleep(for: min(pause, patience - .now))
+            pause = min(pause * 2, .milliseconds(100))
+            living = await members()
+        }
+        let end = ContinuousClock.now + .seconds(5)
+        pause = .milliseconds(2)
+        while !living.isEmpty, .now < end {
+            for entry in living {
+                known.insert(entry.identity)
+                kill(entry.identifier, SIGKILL)
+            }
+            try? await Task.sleep(for: pause)
+            pause = min(pause * 2, .milliseconds(100))
+            living = await members()
+        }
+        reap(known)
+        return living.map(\.identifier)
+    }
+
+    /// Waits for those that have become children of this process, as orphans do when it is the first of a container.
+    private func reap(_ known: Set<ProcessEntry>) {
+        for entry in known where entry.identifier != leader {
+            guard let now = ProcessTable.entry(of: entry.identifier), now.started == entry.started, now.isZombie,
+                now.parent == getpid()
+            else { continue }
+            waitpid(entry.identifier, nil, WNOHANG)
+        }
+    }
+}
+
+extension ProcessEntry {
+    /// What of it stays the same for as long as it lives.
+    fileprivate var identity: ProcessEntry {
+        ProcessEntry(identifier: identifier, parent: 0, session: 0, started: started)
+    }
+}

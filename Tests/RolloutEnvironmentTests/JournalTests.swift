@@ -1,0 +1,210 @@
+// Part of Rollcall. SPDX-License-Identifier: Apache-2.0
+
+import EvalProtocol
+import Foundation
+import Logging
+import NIOHTTP1
+import RolloutEnvironment
+import RolloutTracing
+import TestSupport
+import Testing
+import WireJSON
+
+@Suite("RolloutEnvironment: the journal on disk") struct JournalTests {
+    private static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+    private static func withFolder<Result>(_ body: (String) async throws -> Result) async throws -> Result {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "journal-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        return try await body(folder.appending(path: "journal").path)
+    }
+
+    private static func record(
+        _ rollout: String, gateway: String, key: JournalRecord.GatewayKey = .none, age: Int = 0
+    ) -> JournalRecord {
+        JournalRecord(
+            metadata: RolloutMetadata(
+                invocationID: "i", experimentID: "e", rolloutID: rollout, runID: "u", rowID: "w"),
+            attempt: AttemptID("a1")!, gatewayURL: gateway, gatewayKey: key,
+            acceptedAt: Int(Date().timeIntervalSince1970) - age)
+    }
+
+    private static func configuration(_ path: String) -> RolloutEnvironment.Configuration {
+        var configuration = RolloutEnvironment.Configuration.test
+        configuration.journal = path
+        return configuration
+    }
+
+    @Test("is one environment's, its owner's alone, and open to the next") func lock() async throws {
+        try await Self.withFolder { path in
+            do {
+                let journal = try Journal(path: path, logger: Self.quiet)
+                let error = #expect(throws: JournalError.self) { try Journal(path: path, logger: Self.quiet) }
+                #expect(error?.description.contains("another environment") == true)
+                await journal.add(.accepted(Self.record("a", gateway: "http://g")))
+                let attributes = try FileManager.default.attributesOfItem(atPath: path)
+                #expect(attributes[.posixPermissions] as? Int == 0o600)
+            }
+            let next = try Journal(path: path, logger: Self.quiet)
+            #expect(next.recovered.map(\.metadata.rolloutID) == ["a"])
+        }
+    }
+
+    @Test("an environment whose journal cannot be opened accepts nothing and says why") func unusable() async throws {
+        let environment = RolloutEnvironment(Self.configuration("/nowhere/at/all")) { _ in .finished() }
+        let answer = await environment.handle(InitRequest.test("a", gateway: "http://127.0.0.1:9").json.serialized())
+        #expect(answer.status == 503)
+        #expect(String(decoding: answer.body, as: UTF8.self).contains("/nowhere/at/all"))
+        await #expect(throws: JournalError.self) { try await environment.run(host: "127.0.0.1", port: 0) }
+    }
+
+    @Test("stays short however many rollouts pass, and keeps those that live") func compaction() async throws {
+        try await Self.withFolder { path in
+            do {
+                let journal = try Journal(path: path, logger: Self.quiet)
+                journal.append(.accepted(Self.record("lives", gateway: "http://g")))
+                for index in 0..<20_000 {
+                    let record = Self.record("r\(index)", gateway: "http://g")
+                    journal.append(.accepted(record))
+                    journal.append(.ended(record.key, .finished()))
+                    journal.append(.delivered(record.key))
+                }
+                await journal.flush()
+                let size = try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? 0
+                #expect(size <= 2 << 20)
+            }
+            #expect(try Journal(path: path, logger: Self.quiet).recovered.map(\.metadata.rolloutID) == ["lives"])
+        }
+    }
+
+    @Test(
+        "what a killed environment left: its lost rollouts are UNAVAILABLE, ends on their way arrive, old ones are let go"
+    )
+    func recovery() async throws {
+        try await Self.withFolder { path in
+            try await FakeGateway.with { gateway in
+                do {
+                    let journal = try Journal(path: path, logger: Self.quiet)
+                    for record in [
+                        Self.record("lost", gateway: gateway.url), Self.record("ended", gateway: gateway.url),
+                        Self.record("old", gateway: gateway.url, age: 100_000),
+                        Self.record("keyed", gateway: gateway.url, key: .caller),
+                    ] {
+                        await journal.add(.accepted(record))
+                    }
+                    let ended = Self.record("ended", gateway: gateway.url).key
+                    await journal.add(.ended(ended, .finished("was on its way", reward: 1)))
+                }
+                gateway.onLine { line in
+                    line.rolloutID == "keyed" ? .json(["detail": "no key"], status: 401) : FakeGateway.taken
+                }
+                let start = ContinuousClock.now
+                try await ServedEnvironment.with(
+                    RolloutEnvironment(Self.configuration(path)) { _ in .finished() }
+                ) { environment in
+                    try await eventually("ends") {
+                        gateway.terminal(of: "lost") == [.unavailable] && gateway.terminal(of: "ended") == [.finished]
+                    }
+                    #expect(ContinuousClock.now - start < .seconds(5))
+                    let lost = try #require(gateway.lines(of: "lost").last)
+                    #expect(lost.json["status"]?["details"]?[0]?["reason"] == "ENVIRONMENT_RESTARTED")
+                    #expect(lost.attempt == "a1")
+                    #expect(gateway.lines(of: "ended").last?.json["extras"]?["reward"]?.double == 1)
+                    // The same attempt is not started again; a new one is.
+                    let again = try await environment.initialize(.test("lost", gateway: gateway.url, attempt: "a1"))
+                    #expect(again.json?["receipt"]?["status"]?["code"] == 14)
+                    #expect(
+                        try await environment.initialize(.test("lost", gateway: gateway.url)).json?["status"]
+                            == "accepted")
+                    try await eventually("end of the new one") {
+                        gateway.terminal(of: "lost") == [.unavailable, .finished]
+                    }
+                }
+                #expect(gateway.codes(of: "old").isEmpty)
+                // Nothing is left for the one after, once this one has let go.
+                try await eventually("free journal") { (try? Journal(path: path, logger: Self.quiet)) != nil }
+                #expect(try Journal(path: path, logger: Self.quiet).recovered.isEmpty)
+            }
+        }
+    }
+
+    @Test("processes that a killed environment left behind are ended first, whatever session they are in")
+    func processes() async throws {
+        try await Self.withFolder { path in
+            try await FakeGateway.with { gateway in
+                let marker = UUID().uuidString
+                // One that heeds no SIGTERM, and one that has left the session.
+                let script = "trap '' TERM; setsid sleep 3600 & echo $!; while :; do sleep 1; done"
+                let left = Process()
+                left.executableURL = URL(fileURLWithPath: "/bin/sh")
+                left.arguments = ["-c", script]
+                left.environment = ["PATH": "/usr/bin:/bin", "TEST_MARK": marker]
+                let output = Pipe()
+                left.standardOutput = output
+                left.standardError = FileHandle.nullDevice
+                try left.run()
+                let child = try #require(
+                    Int32(
+                        String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
+                            .trimmingCharacters(in: .whitespacesAndNewlines)))
+                do {
+                    let journal = try Journal(path: path, logger: Self.quiet)
+                    let record = Self.record("lost", gateway: gateway.url)
+                    await journal.add(.accepted(record))
+                    await journal.add(
+                        .processStarted(
+                            record.key,
+                            JournaledProcess(
+                                identifier: left.processIdentifier, started: 0, boot: "", variable: "TEST_MARK",
+                                marker: marker)))
+                }
+                let wereGone = Kept<Bool>()
+                gateway.onLine { line in
+                    if line.code == .unavailable {
+                        wereGone.value = !Self.lives(child) && !Self.lives(left.processIdentifier)
+                    }
+                    return FakeGateway.taken
+                }
+                let environment = RolloutEnvironment(Self.configuration(path)) { _ in .finished() }
+                try await ServedEnvironment.with(environment) { _ in
+                    try await eventually("end") { gateway.terminal(of: "lost") == [.unavailable] }
+                }
+                #expect(wereGone.value == true)
+            }
+        }
+    }
+
+    @Test("a rollout's own notes name its processes, and let go of those that have ended") func notes() async throws {
+        try await Self.withFolder { path in
+            try await FakeGateway.with { gateway in
+                let seen = Kept<[String]>()
+                let environment = RolloutEnvironment(Self.configuration(path)) { rollout in
+                    let journal = try #require(rollout.journal)
+                    await journal.processStarted(4_711, started: 12, variable: "MARK", marker: "of-this-one")
+                    await journal.processStarted(4_712, started: 13, variable: "MARK", marker: "of-this-one")
+                    journal.processEnded(4_712)
+                    await journal.journal.flush()
+                    var damaged = 0
+                    let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+                    let state = JournalState(replaying: bytes, damaged: &damaged)
+                    seen.value = state.records.flatMap { record in
+                        record.processes.map { "\(record.metadata.rolloutID) \($0.identifier) \($0.marker)" }
+                    }
+                    return .finished()
+                }
+                try await ServedEnvironment.with(environment) { environment in
+                    _ = try await environment.initialize(.test("a", gateway: gateway.url))
+                    try await eventually("end") { gateway.terminal(of: "a") == [.finished] }
+                }
+                #expect(seen.value == ["a 4711 of-this-one"])
+            }
+        }
+    }
+
+    /// Whether a process is there and not dead.
+    private static func lives(_ identifier: Int32) -> Bool {
+        guard let stat = try? String(contentsOfFile: "/proc/\(identifier)/stat", encoding: .utf8) else { return false }
+        return stat.split(separator: ")").last?.split(separator: " ").first != "Z"
+    }
+}
