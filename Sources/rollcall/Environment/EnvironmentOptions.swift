@@ -61,8 +61,7 @@ struct EnvironmentOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "A file that remembers accepted rollouts: after a kill, the next environment with it ends what was left behind \
-            and reports what was lost.",
+            "Remembers accepted rollouts, so that the next environment reports those that a kill has lost.",
             valueName: "file"))
     var journal: String?
 
