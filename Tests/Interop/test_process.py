@@ -4,6 +4,7 @@
 import os
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import requests
@@ -43,6 +44,14 @@ def as_server(gateway):
     server = ProcessAgentServer(gateway.url)
     yield server
     server.stop()
+
+
+def lives(pid: str) -> bool:
+    """Whether there is such a process that is not merely waiting for its new parent to take note of its end."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
 
 
 def logs_of(gateway, row) -> list[dict]:
@@ -131,7 +140,7 @@ def test_the_next_environment_ends_what_a_killed_one_left_behind(gateway, tmp_pa
     environment.child.kill()
     environment.child.wait()
     left = mark.read_text().split()
-    assert all(os.path.exists(f"/proc/{pid}") for pid in left)
+    assert all(lives(pid) for pid in left)
     second = ProcessEnvironment(gateway.url, agent, *options)
     try:
         def status() -> dict:
@@ -140,7 +149,7 @@ def test_the_next_environment_ends_what_a_killed_one_left_behind(gateway, tmp_pa
 
         second.wait_until(lambda: status().get("code") == 14, "report of the lost rollout", seconds=10)
         assert status()["details"][0]["reason"] == "ENVIRONMENT_RESTARTED"
-        assert not any(os.path.exists(f"/proc/{pid}") for pid in left)
+        assert [pid for pid in left if lives(pid)] == []
     finally:
         second.stop()
 
