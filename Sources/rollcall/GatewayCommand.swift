@@ -4,6 +4,7 @@ import ArgumentParser
 import Foundation
 import Logging
 import ModelProxy
+import NIOCore
 import NIOPosix
 import PrometheusMetrics
 import SQLiteTraceStore
@@ -33,6 +34,8 @@ struct GatewayCommand: AsyncParsableCommand {
         let settings = try GatewaySettings(options, limits, environment: ProcessInfo.processInfo.environment)
         let line = StandingLine()
         let logger = settings.logger(around: line)
+        // NIO counts the machine's cores; a process that is kept to some of them has no use for more loops than those.
+        NIOSingletons.groupLoopCountSuggestion = ProcessInfo.processInfo.activeProcessorCount
         ProcessLimits.raiseOpenFiles()
         ProcessLimits.failBeyondFileSize()
         ProcessLimits.returnLargeBuffers()

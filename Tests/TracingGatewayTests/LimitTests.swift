@@ -208,10 +208,10 @@ import WireJSON
             var beyond = try await gateway.get(path)
             // Which of the two comes first is not known.
             try await eventually("answer to one of them") {
-                first.text.contains("503") || beyond.text.contains("503")
+                first.text.contains("HTTP/1.1 503") || beyond.text.contains("HTTP/1.1 503")
             }
-            let held = first.text.contains("503") ? beyond : first
-            if first.text.contains("503") { beyond = first }
+            let held = first.text.contains("HTTP/1.1 503") ? beyond : first
+            if first.text.contains("HTTP/1.1 503") { beyond = first }
             let response = try await beyond.response()
             #expect(response.isError(503, "too_busy", flag, "1 "), "\(response.text)")
             #expect(response.header("retry-after") == "1")
