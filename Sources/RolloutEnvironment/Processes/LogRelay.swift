@@ -38,6 +38,8 @@ final class LogRelay: Sendable {
             if let port = state.port { return port }
             let (ports, continuation) = AsyncThrowingStream<Int, any Error>.makeStream(
                 bufferingPolicy: .bufferingNewest(1))
+            // Detached: the server outlives the rollout that happens to be the first, whose cancellation, priority and
+            // logger it must not have. It is cancelled when the relay goes.
             state.server = Task.detached { [outputs] in
                 do {
                     try await outputs.serve { continuation.yield($0) }
@@ -46,6 +48,7 @@ final class LogRelay: Sendable {
                     continuation.finish(throwing: error)
                 }
             }
+            // Detached for the same reason: other rollouts wait for it, too. It ends with the stream.
             let port = Task.detached {
                 for try await port in ports { return port }
                 throw CancellationError()
