@@ -11,6 +11,8 @@ import Testing
         var losses = 0
         var acknowledged = 0
         var faults: [String] = []
+        /// The lengths of the writes to the log.
+        var logWrites: [Int] = []
     }
 
     @Test("every acknowledged call, line, status and event is there after the power has failed")
@@ -22,11 +24,15 @@ import Testing
             total.losses += campaign.losses
             total.acknowledged += campaign.acknowledged
             total.faults += campaign.faults
+            total.logWrites += campaign.logWrites
         }
         print(
             "power losses: \(total.losses), records acknowledged: \(total.acknowledged), faults: \(total.faults.count)")
         #expect(total.acknowledged >= 4 * total.losses)
         #expect(total.faults.count == 0, "\(total.faults.prefix(5))")
+        // A page and its header by themselves are 4,096 bytes and 24: a commit's are written together.
+        let average = total.logWrites.reduce(0, +) / max(1, total.logWrites.count)
+        #expect(average > 8192, "\(total.logWrites.count) writes to the log have \(average) bytes on average")
     }
 
     @Test("with syncs that do nothing the same test finds losses")
@@ -51,7 +57,9 @@ import Testing
                 let before = try Disk.Files(of: faults.store)
                 try await run(faults, upstream.url, ledger, "r\(round)", dropsSyncs, using: &random)
 
-                var disk = Disk(before, try DiskRecord(faults.record))
+                let record = try DiskRecord(faults.record)
+                campaign.logWrites += record.entries.filter { $0.kind == .write && $0.file == .log }.map(\.payload.count)
+                var disk = Disk(before, record)
                 let length = faults.position
                 let early = (1..<lossesPerRound).map { _ in Int.random(in: 0...length, using: &random) }
                 var after = before
