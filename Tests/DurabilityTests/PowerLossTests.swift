@@ -58,7 +58,8 @@ import Testing
                 try await run(faults, upstream.url, ledger, "r\(round)", dropsSyncs, using: &random)
 
                 let record = try DiskRecord(faults.record)
-                campaign.logWrites += record.entries.filter { $0.kind == .write && $0.file == .log }.map(\.payload.count)
+                campaign.logWrites += record.entries.filter { $0.kind == .write && $0.file == .log }.map(
+                    \.payload.count)
                 var disk = Disk(before, record)
                 let length = faults.position
                 let early = (1..<lossesPerRound).map { _ in Int.random(in: 0...length, using: &random) }
