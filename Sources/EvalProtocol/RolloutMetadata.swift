@@ -3,28 +3,106 @@
 public import WireJSON
 
 /// The five ids that correlate everything about one rollout, and what else travels with them in `/init`.
-public struct RolloutMetadata: Sendable, Hashable {
-    public var invocationID: String
-    public var experimentID: String
-    public var rolloutID: String
-    public var runID: String
-    public var rowID: String
-    /// Which execution of the rollout this is, when the caller has named it.
-    public var attempt: AttemptID?
-    /// Members of the object that are none of the above, kept as they came.
-    public var additional: JSONObject
+///
+/// Copies share their parts until one of them is changed: it is handed on a dozen times for each model call.
+public struct RolloutMetadata: Sendable {
+    private var parts: Parts
 
     public init(
         invocationID: String, experimentID: String, rolloutID: String, runID: String, rowID: String,
         attempt: AttemptID? = nil, additional: JSONObject = [:]
     ) {
-        self.invocationID = invocationID
-        self.experimentID = experimentID
-        self.rolloutID = rolloutID
-        self.runID = runID
-        self.rowID = rowID
-        self.attempt = attempt
-        self.additional = additional
+        parts = Parts(
+            invocationID: invocationID, experimentID: experimentID, rolloutID: rolloutID, runID: runID, rowID: rowID,
+            attempt: attempt, additional: additional)
+    }
+
+    public var invocationID: String {
+        get { parts.invocationID }
+        set { ownParts().invocationID = newValue }
+    }
+
+    public var experimentID: String {
+        get { parts.experimentID }
+        set { ownParts().experimentID = newValue }
+    }
+
+    public var rolloutID: String {
+        get { parts.rolloutID }
+        set { ownParts().rolloutID = newValue }
+    }
+
+    public var runID: String {
+        get { parts.runID }
+        set { ownParts().runID = newValue }
+    }
+
+    public var rowID: String {
+        get { parts.rowID }
+        set { ownParts().rowID = newValue }
+    }
+
+    /// Which execution of the rollout this is, when the caller has named it.
+    public var attempt: AttemptID? {
+        get { parts.attempt }
+        set { ownParts().attempt = newValue }
+    }
+
+    /// Members of the object that are none of the above, kept as they came.
+    public var additional: JSONObject {
+        get { parts.additional }
+        set { ownParts().additional = newValue }
+    }
+
+    private mutating func ownParts() -> Parts {
+        if !isKnownUniquelyReferenced(&parts) { parts = parts.copy() }
+        return parts
+    }
+
+    /// Unchecked, for nothing in it changes while more than one value has it.
+    private final class Parts: @unchecked Sendable {
+        var invocationID, experimentID, rolloutID, runID, rowID: String
+        var attempt: AttemptID?
+        var additional: JSONObject
+
+        init(
+            invocationID: String, experimentID: String, rolloutID: String, runID: String, rowID: String,
+            attempt: AttemptID?, additional: JSONObject
+        ) {
+            self.invocationID = invocationID
+            self.experimentID = experimentID
+            self.rolloutID = rolloutID
+            self.runID = runID
+            self.rowID = rowID
+            self.attempt = attempt
+            self.additional = additional
+        }
+
+        func copy() -> Parts {
+            Parts(
+                invocationID: invocationID, experimentID: experimentID, rolloutID: rolloutID, runID: runID,
+                rowID: rowID,
+                attempt: attempt, additional: additional)
+        }
+    }
+}
+
+extension RolloutMetadata: Hashable {
+    public static func == (left: Self, right: Self) -> Bool {
+        left.parts === right.parts
+            || left.rolloutID == right.rolloutID && left.invocationID == right.invocationID
+                && left.experimentID == right.experimentID && left.runID == right.runID && left.rowID == right.rowID
+                && left.attempt == right.attempt && left.additional == right.additional
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(rolloutID)
+        hasher.combine(attempt)
+        hasher.combine(invocationID)
+        hasher.combine(experimentID)
+        hasher.combine(runID)
+        hasher.combine(rowID)
+        hasher.combine(additional)
     }
 }
 
@@ -53,13 +131,11 @@ extension RolloutMetadata: JSONConvertible {
 
     public init(from reader: JSONReader) throws(JSONDecodingError) {
         let object = try reader.object()
-        invocationID = try reader["invocation_id"].string()
-        experimentID = try reader["experiment_id"].string()
-        rolloutID = try reader["rollout_id"].nonEmptyString()
-        runID = try reader["run_id"].string()
-        rowID = try reader["row_id"].string()
-        attempt = try reader["attempt"].present?.decode()
-        additional = object.removing(Self.knownKeys)
+        self.init(
+            invocationID: try reader["invocation_id"].string(), experimentID: try reader["experiment_id"].string(),
+            rolloutID: try reader["rollout_id"].nonEmptyString(), runID: try reader["run_id"].string(),
+            rowID: try reader["row_id"].string(), attempt: try reader["attempt"].present?.decode(),
+            additional: object.removing(Self.knownKeys))
     }
 
     public var json: JSONValue {

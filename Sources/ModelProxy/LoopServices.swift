@@ -8,6 +8,8 @@ import TraceStore
 final class LoopServices {
     let loop: any EventLoop
     let configuration: ProxyConfiguration
+    /// Whether a caller's `Authorization` goes on to an upstream without a key of its own.
+    let forwardsAuthorization: Bool
     let ledger: TraceLedger
     let logger: Logger
     let metrics: ProxyMetrics
@@ -32,6 +34,7 @@ final class LoopServices {
     ) {
         self.loop = loop
         self.configuration = configuration
+        forwardsAuthorization = configuration.keys.isOpen || configuration.forwardsAuthorization
         self.ledger = ledger
         self.tls = tls
         self.logger = logger

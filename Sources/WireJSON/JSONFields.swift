@@ -85,9 +85,18 @@ extension JSONFields {
     /// - Parameter bytes: The bytes the fields were found in.
     public func value(of name: String, in bytes: borrowing Span<UInt8>) -> Range<Int>? {
         bytes.withUnsafeBufferPointer { buffer in
-            var name = name
-            return name.withUTF8 { name in fields.last { $0.isNamed(name, in: buffer) }?.value }
+            let found = name.utf8.withContiguousStorageIfAvailable { value(of: $0, in: buffer) }
+            return found ?? Array(name.utf8).withUnsafeBufferPointer { value(of: $0, in: buffer) }
         }
+    }
+
+    private func value(of name: UnsafeBufferPointer<UInt8>, in bytes: UnsafeBufferPointer<UInt8>) -> Range<Int>? {
+        var index = fields.count
+        while index > 0 {
+            index -= 1
+            if fields[index].isNamed(name, in: bytes) { return fields[index].value }
+        }
+        return nil
     }
 }
 
@@ -97,7 +106,9 @@ extension JSONFields.Field {
         let raw = UnsafeBufferPointer(rebasing: bytes[key.lowerBound + 1..<key.upperBound - 1])
         // An escape is longer than what it stands for.
         guard raw.count > name.count else {
-            return raw.count == name.count && raw.elementsEqual(name) && !raw.contains(UInt8(ascii: "\\"))
+            guard raw.count == name.count else { return false }
+            for index in 0..<raw.count where raw[index] != name[index] { return false }
+            return !raw.contains(UInt8(ascii: "\\"))
         }
         guard raw.contains(UInt8(ascii: "\\")) else { return false }
         return JSONString(escaped: raw).text.utf8.elementsEqual(name)

@@ -23,10 +23,10 @@ enum CallRoute {
         var metadata: RolloutMetadata
     }
 
-    init(_ head: RequestHead, _ configuration: ProxyConfiguration, _ addresses: inout CallAddresses) {
+    init(_ head: RequestHead, _ services: LoopServices) {
         let found: CallAddress?
         do {
-            found = try addresses.address(head.target)
+            found = try services.addresses.address(head.target)
         } catch {
             self = .refuse(.wrongPath(error))
             return
@@ -35,7 +35,7 @@ enum CallRoute {
             self = .passUp
             return
         }
-        guard let account = configuration.keys.account(bytes: head.authorization) else {
+        guard let account = services.configuration.keys.account(bytes: head.authorization) else {
             self = .refuse(.wrongKey)
             return
         }

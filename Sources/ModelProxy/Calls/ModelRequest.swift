@@ -3,18 +3,18 @@
 import EvalProtocol
 package import WireJSON
 
-/// What the gateway reads in the body of a model call.
-package struct ModelRequest: Sendable {
+/// What the gateway reads in the body of a model call. A class, for all who look at a call share it.
+package final class ModelRequest: Sendable {
     /// As the client sent it.
-    package var body: [UInt8]
-    package var fields: JSONFields
-    package var model: String?
+    package let body: [UInt8]
+    package let fields: JSONFields
+    package let model: String?
     /// Whether the answer is asked for as a stream of events.
-    package var streams: Bool
+    package let streams: Bool
     /// How many choices are asked for.
-    package var choices: Int
+    package let choices: Int
     /// `metadata.tags`
-    package var tags: [String]
+    package let tags: [String]
 
     /// - Throws: the answer to a body that is no JSON object.
     package init(body: [UInt8]) throws(GatewayProblem) {
@@ -27,7 +27,7 @@ package struct ModelRequest: Sendable {
         model = body.string(at: fields.value(of: "model", in: body.span))
         streams = fields.value(of: "stream", in: body.span).map { body[$0].elementsEqual("true".utf8) } ?? false
         choices = max(1, body.integer(at: fields.value(of: "n", in: body.span)) ?? 1)
-        tags = []
+        var tags: [String] = []
         if let metadata = fields.value(of: "metadata", in: body.span),
             let inner = try? JSONFields(ofObjectAt: metadata, in: body.span),
             let list = inner.value(of: "tags", in: body.span)
@@ -36,6 +36,7 @@ package struct ModelRequest: Sendable {
                 if let tag = body.string(at: range) { tags.append(tag) }
             }
         }
+        self.tags = tags
     }
 }
 

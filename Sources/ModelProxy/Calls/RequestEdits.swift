@@ -71,36 +71,51 @@ package enum RequestEdits {
     private static func mayNeedEdits(_ body: [UInt8], _ range: Range<Int>) -> Bool {
         body.withUnsafeBytes { bytes in
             func all(_ character: Unicode.Scalar) -> SIMD16<UInt8> { SIMD16(repeating: UInt8(ascii: character)) }
-            let (n, u, quote, w, h, c, l, r) = (
-                all("n"), all("u"), all("\""), all("w"), all("h"), all("c"), all("l"), all("r")
-            )
+            let (n, u, quote) = (all("n"), all("u"), all("\""))
             var index = range.lowerBound
-            // 16 bytes at a time, each with the one behind it and the fifth after it.
-            while index + 21 <= range.upperBound {
+            // 16 bytes at a time, each with the one behind it: most are of a text, in which none of these stands.
+            while index + 17 <= range.upperBound {
                 let first = bytes.loadUnaligned(fromByteOffset: index, as: SIMD16<UInt8>.self)
                 let second = bytes.loadUnaligned(fromByteOffset: index + 1, as: SIMD16<UInt8>.self)
-                let sixth = bytes.loadUnaligned(fromByteOffset: index + 5, as: SIMD16<UInt8>.self)
-                let nulls = (first .== n) .& (second .== u)
-                let weights = (second .== w) .& (sixth .== h)
-                let others = ((second .== c) .| (second .== l)) .& (sixth .== r)
-                let found = nulls .| ((first .== quote) .& (weights .| others))
-                // A mask of 16 lanes is 16 bytes, each all ones or zero, and the same as two words.
-                let words = unsafeBitCast(found, to: SIMD2<UInt64>.self)
-                if words[0] | words[1] != 0, holdsEditable(bytes, index..<index + 16, range.upperBound) { return true }
+                // Only comparisons become vector code, no arithmetic with masks. A mask of 16 lanes is 16 bytes, each all
+                // ones or zero, and the same as two words.
+                let nulls = unsafeBitCast(((first ^ n) | (second ^ u)) .== .zero, to: SIMD2<UInt64>.self)
+                let quotes = unsafeBitCast(first .== quote, to: SIMD2<UInt64>.self)
+                let found = nulls | quotes
+                let (low, high) = (found[0], found[1])
+                if low | high != 0,
+                    isEditable(bytes, low, from: index, range.upperBound)
+                        || isEditable(bytes, high, from: index + 8, range.upperBound)
+                {
+                    return true
+                }
                 index += 16
             }
-            return holdsEditable(bytes, index..<range.upperBound, range.upperBound)
+            return (index..<range.upperBound).contains { isEditable(bytes, at: $0, range.upperBound) }
         }
     }
 
-    /// Whether `null`, or the beginning of a foreign field's name, begins in the range and ends before `end`.
-    private static func holdsEditable(_ bytes: UnsafeRawBufferPointer, _ range: Range<Int>, _ end: Int) -> Bool {
-        for index in range {
-            for word in editableWords where index + word.utf8CodeUnitCount <= end {
-                var count = 0
-                while count < word.utf8CodeUnitCount, bytes[index + count] == word.utf8Start[count] { count += 1 }
-                if count == word.utf8CodeUnitCount { return true }
-            }
+    /// Whether `null`, or the beginning of a foreign field's name, begins at the place and ends before `end`.
+    private static func isEditable(_ bytes: UnsafeRawBufferPointer, at place: Int, _ end: Int) -> Bool {
+        guard place + 1 < end else { return false }
+        let second = bytes[place + 1]
+        for word in editableWords where second == word.utf8Start[1] && place + word.utf8CodeUnitCount <= end {
+            var count = 0
+            while count < word.utf8CodeUnitCount, bytes[place + count] == word.utf8Start[count] { count += 1 }
+            if count == word.utf8CodeUnitCount { return true }
+        }
+        return false
+    }
+
+    /// The same of any of eight places, whose bytes in `marks` are all ones.
+    private static func isEditable(
+        _ bytes: UnsafeRawBufferPointer, _ marks: UInt64, from start: Int, _ end: Int
+    ) -> Bool {
+        var marks = UInt64(littleEndian: marks)
+        while marks != 0 {
+            let lane = marks.trailingZeroBitCount / 8
+            if isEditable(bytes, at: start + lane, end) { return true }
+            marks &= ~(0xFF << UInt64(8 * lane))
         }
         return false
     }
@@ -128,12 +143,12 @@ package enum RequestEdits {
     ) -> (bytes: ByteBuffer, edits: [String]) {
         var edits: [String] = []
         var text = HeadText(capacity: head.headers.bytes.count + 512)
-        text.append(head.method.rawValue)
+        text.append(text: head.method.rawValue)
         text.append(" ")
-        text.append(target.path)
+        text.append(text: target.path)
         if !query.isEmpty {
             text.append("?")
-            text.append(query)
+            text.append(text: query)
         }
         text.append(" HTTP/1.1\r\n")
         text.append("host", target.origin.hostHeader)

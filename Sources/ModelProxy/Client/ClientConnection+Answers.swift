@@ -59,9 +59,9 @@ extension ClientConnection {
                 hasLength = true
             default: break
             }
-            text.append(name)
+            text.append(text: name)
             text.append(": ")
-            text.append(value)
+            text.append(text: value)
             text.append("\r\n")
         }
         begin(&text, hasLength: hasLength)
@@ -78,9 +78,9 @@ extension ClientConnection {
 
     private func appendStatusLine(_ status: Int, _ reason: String, to text: inout HeadText) {
         text.append(isHTTP10 ? "HTTP/1.0 " : "HTTP/1.1 ")
-        text.append(String(status))
+        text.append(text: String(status))
         text.append(" ")
-        text.append(reason)
+        text.append(text: reason)
         text.append("\r\n")
     }
 
@@ -134,7 +134,7 @@ extension ClientConnection {
     private func add(_ bytes: some Collection<UInt8>) {
         if outgoing == nil { outgoing = ByteBufferAllocator().buffer(capacity: bytes.count + Self.roomForBody) }
         outgoing?.writeBytes(bytes)
-        if let outgoing, outgoing.readableBytes > Self.heldBytes { passOutgoing() }
+        if (outgoing?.readableBytes ?? 0) > Self.heldBytes { passOutgoing() }
     }
 
     private func takeOutgoing() -> ByteBuffer { outgoing.take() ?? ByteBuffer() }

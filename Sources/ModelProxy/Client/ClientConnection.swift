@@ -28,6 +28,8 @@ final class ClientConnection: ChannelDuplexHandler {
     var loop: any EventLoop { services.loop }
     private(set) var context: ChannelHandlerContext?
 
+    /// Not checked for exclusive access: a value that calls nobody who could come back here.
+    @exclusivity(unchecked)
     private var framing: RequestFraming
     private var recipient = Recipient.router
     /// What has come and is not understood yet: a part of something, or requests behind the one that is answered.
@@ -47,7 +49,8 @@ final class ClientConnection: ChannelDuplexHandler {
     var isHTTP10 = false
     var isHEAD = false
     var isChunked = false
-    /// What is written and not yet given to the channel.
+    /// What is written and not yet given to the channel. Not checked, as ``framing``.
+    @exclusivity(unchecked)
     var outgoing: ByteBuffer?
     /// The last answer has been written: nothing more is read or written, but for draining.
     var isClosing = false
@@ -141,7 +144,7 @@ final class ClientConnection: ChannelDuplexHandler {
         isHEAD = head.method == .HEAD
         keepsAlive = head.keepsAlive && !isQuiescing
         answer = .awaited
-        switch CallRoute(head, services.configuration, &services.addresses) {
+        switch CallRoute(head, services) {
         case .passUp:
             recipient = .router
             passUp(.head(head.standard))

@@ -44,8 +44,9 @@ extension ModelCallHandler {
     }
 
     func amend() {
-        guard let call, let recordID, let callContext else { return }
-        let record = StoreRecord.amendment(callContext.amendment(of: call, callID: recordID, now: .now()))
+        guard let recordID, let callContext, let amendment = call?.amendment(callContext, callID: recordID, now: .now())
+        else { return }
+        let record = StoreRecord.amendment(amendment)
         guard let room = services.ledger.reserve(bytes: record.byteCount) else { return }
         services.ledger.submit(record, room) { _ in }
     }

@@ -27,6 +27,9 @@ final class ModelCallHandler {
     private var incomingBytes = 0
 
     // The present call.
+    /// Not checked for exclusive access, which would be done a dozen times a call: a value without I/O calls nobody who
+    /// could come back here.
+    @exclusivity(unchecked)
     var call: ModelCall?
     var callContext: CallContext?
     var callNumber = 0
@@ -63,16 +66,13 @@ final class ModelCallHandler {
 
     func take(_ bytes: ByteBuffer) {
         switch state {
-        case .collecting(var intake):
-            state = .idle  // so that the body is not copied
+        case .collecting(let intake):
             intake.add(bytes)
             let isRoom = hold(intake.body.count)
             if intake.isTooLarge {
                 refuseEarly(.bodyTooLarge(limit: services.configuration.maximumBodyBytes))
             } else if !isRoom {
                 refuseEarly(.tooManyBodies(limit: services.configuration.maximumIncomingBytes))
-            } else {
-                state = .collecting(intake)
             }
         case .refusing(let problem, let count):
             let total = count + bytes.readableBytes
@@ -112,12 +112,12 @@ final class ModelCallHandler {
 
     func start(_ intake: RequestIntake) {
         let accepted = intake.accepted
-        let path = accepted.address.path
-        let configuration = services.configuration
-        let isChat = path.api == .chatCompletions
+        let address = accepted.address
+        let named = address.path.metadata
+        let isChat = address.path.api == .chatCompletions
         let hasBody = intake.head.method == .POST
-        let metadata = isChat ? path.metadata : nil
-        let rollout = path.metadata.map { RolloutKey(account: accepted.account, rolloutID: $0.rolloutID) }
+        let metadata = isChat ? named : nil
+        let rollout = named.map { RolloutKey(account: accepted.account, rolloutID: $0.rolloutID) }
         let requestID = services.nextRequestID()
         let startedAt = WallClock.now()
         let now = NIODeadline.now()
@@ -158,7 +158,7 @@ final class ModelCallHandler {
             reservation = consume room
         }
         if let rollout,
-            let problem = refusal(of: rollout, attempt: path.metadata?.attempt, isRecorded: metadata != nil)
+            let problem = refusal(of: rollout, attempt: named?.attempt, isRecorded: metadata != nil)
         {
             services.callsInFlight.end(accepted.account, rollout)
             _ = reservation.take()
@@ -167,9 +167,9 @@ final class ModelCallHandler {
         }
         let rules = RequestEdits.HeadRules(
             isRecorded: metadata != nil,
-            forwardsAuthorization: configuration.keys.isOpen || configuration.forwardsAuthorization)
+            forwardsAuthorization: services.forwardsAuthorization)
         let request = RequestEdits.request(
-            intake.head, to: accepted.target, query: accepted.address.query, body: body, rules: rules)
+            intake.head, to: accepted.target, query: address.query, body: body, rules: rules)
 
         callNumber += 1
         call = ModelCall(
@@ -177,7 +177,8 @@ final class ModelCallHandler {
                 isRecorded: metadata != nil, streams: modelRequest?.streams ?? false,
                 choices: modelRequest?.choices ?? 1,
                 toleratesEnd: intake.head.closesConnection,
-                maximumAnswerBytes: configuration.maximumAnswerBytes, timeouts: configuration.timeouts,
+                maximumAnswerBytes: services.configuration.maximumAnswerBytes,
+                timeouts: services.configuration.timeouts,
                 capture: capture),
             now: now)
         callContext = CallContext(
@@ -347,7 +348,7 @@ final class ModelCallHandler {
     // MARK: The record
 
     func submit(_ state: CallRecord.State, _ error: String?) {
-        guard let call, let record = callContext?.record(of: call, state, error: error, now: .now()),
+        guard let callContext, let record = call?.record(callContext, state, error, now: .now()),
             var room = reservation.take()
         else { return }
         let isAwaited = state == .recorded
@@ -358,13 +359,13 @@ final class ModelCallHandler {
             return
         }
         guard isAwaited else {
-            services.ledger.submit(.call(record), room) { _ in }
+            services.ledger.submit(record, room) { _ in }
             return
         }
         let outcomes = services.outcomes
         let bound = NIOLoopBound(self, eventLoop: services.loop)
         let number = callNumber
-        services.ledger.submit(.call(record), room) { outcomes.post($0, to: bound, number: number) }
+        services.ledger.submit(record, room) { outcomes.post($0, to: bound, number: number) }
     }
 }
 

@@ -2,8 +2,8 @@
 
 import NIOCore
 
-/// A model call's request while its body comes in.
-struct RequestIntake {
+/// A model call's request while its body comes in. A class, so that nobody copies the body, or the parts of the head.
+final class RequestIntake {
     let head: RequestHead
     let accepted: CallRoute.Accepted
     private let maximumBytes: Int
@@ -21,7 +21,7 @@ struct RequestIntake {
         }
     }
 
-    mutating func add(_ bytes: ByteBuffer) {
+    func add(_ bytes: ByteBuffer) {
         guard body.count + bytes.readableBytes <= maximumBytes else {
             isTooLarge = true
             return
@@ -29,3 +29,6 @@ struct RequestIntake {
         body.append(contentsOf: bytes.readableBytesView)
     }
 }
+
+@available(*, unavailable)
+extension RequestIntake: Sendable {}

@@ -121,16 +121,16 @@ package struct UpstreamRules: Sendable {
     var needsTLS: Bool { standard?.url.isSecure == true || allowed.contains { $0.url.isSecure } }
 }
 
-/// The URL that a call goes to.
-package struct UpstreamTarget: Sendable, Hashable {
+/// The URL that a call goes to. A class, for all calls to an address share it.
+package final class UpstreamTarget: Sendable {
     package let origin: UpstreamOrigin
     /// From the first slash on, without query, percent-encoded.
     package let path: String
     /// The bearer key that replaces the caller's.
-    package var key: String?
+    package let key: String?
     /// What is captured of a call, unless its rollout says otherwise.
-    package var capture: Capture
-    package var profile: UpstreamProfile
+    package let capture: Capture
+    package let profile: UpstreamProfile
     /// All of it; made once, since every record has it.
     package let url: String
 

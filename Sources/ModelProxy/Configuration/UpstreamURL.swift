@@ -2,22 +2,26 @@
 
 /// Where an upstream listens.
 package struct UpstreamOrigin: Sendable, Hashable, CustomStringConvertible {
-    package var isSecure: Bool
+    package let isSecure: Bool
     /// Lower-cased; an IPv6 address without its brackets.
-    package var host: String
-    package var port: Int
+    package let host: String
+    package let port: Int
+    /// The value of a `Host` header: the port only where it is not the scheme's own.
+    package let hostHeader: String
 
     package init(isSecure: Bool, host: String, port: Int) {
         self.isSecure = isSecure
         self.host = host
         self.port = port
+        let name = host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]" : host
+        hostHeader = port == (isSecure ? 443 : 80) ? name : "\(name):\(port)"
     }
 
-    /// The value of a `Host` header: the port only where it is not the scheme's own.
-    package var hostHeader: String {
-        let name = host.contains(":") ? "[\(host)]" : host
-        return port == (isSecure ? 443 : 80) ? name : "\(name):\(port)"
+    package static func == (left: Self, right: Self) -> Bool {
+        left.isSecure == right.isSecure && left.hostHeader == right.hostHeader
     }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(hostHeader) }
 
     package var description: String { "\(isSecure ? "https" : "http")://\(hostHeader)" }
 }

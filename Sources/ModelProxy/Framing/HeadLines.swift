@@ -5,24 +5,41 @@
 enum HeadLines {
     /// The line that begins at `position`, which goes behind its CRLF.
     static func next(_ bytes: Span<UInt8>, _ position: inout Int) throws(FramingError) -> Range<Int> {
-        var index = position
-        while index < bytes.count {
-            let byte = bytes[index]
-            if byte < 0x20 || byte == 0x7F, byte != 0x09 {
-                guard byte == 0x0D else {
-                    throw FramingError(
-                        byte == 0x0A
-                            ? "a line of the head ends in a bare LF" : "the head has a control character in it")
-                }
-                guard index + 1 < bytes.count, bytes[index + 1] == 0x0A else {
-                    throw FramingError("a line of the head has a CR in it")
-                }
-                defer { position = index + 2 }
-                return position..<index
-            }
-            index += 1
+        let index = firstControl(bytes, from: position)
+        guard index < bytes.count else { throw FramingError("the head does not end") }
+        guard bytes[index] == 0x0D else {
+            throw FramingError(
+                bytes[index] == 0x0A
+                    ? "a line of the head ends in a bare LF" : "the head has a control character in it")
         }
-        throw FramingError("the head does not end")
+        guard index + 1 < bytes.count, bytes[index + 1] == 0x0A else {
+            throw FramingError("a line of the head has a CR in it")
+        }
+        defer { position = index + 2 }
+        return position..<index
+    }
+
+    /// Where the next control character but a tab stands, or the end, looked for in sixteen bytes at a time.
+    private static func firstControl(_ bytes: Span<UInt8>, from start: Int) -> Int {
+        bytes.withUnsafeBytes { bytes in
+            let (lowest, delete, tab) = (
+                SIMD16<UInt8>(repeating: 0x20), SIMD16<UInt8>(repeating: 0x7F), SIMD16<UInt8>(repeating: 0x09)
+            )
+            var index = start
+            while index + 16 <= bytes.count {
+                let piece = bytes.loadUnaligned(fromByteOffset: index, as: SIMD16<UInt8>.self)
+                let isControl = ((piece .< lowest) .& (piece .!= tab)) .| (piece .== delete)
+                // A mask of 16 lanes is 16 bytes, each all ones or zero, and the same as two words.
+                let words = unsafeBitCast(isControl, to: SIMD2<UInt64>.self)
+                if words[0] != 0 { return index + UInt64(littleEndian: words[0]).trailingZeroBitCount / 8 }
+                if words[1] != 0 { return index + 8 + UInt64(littleEndian: words[1]).trailingZeroBitCount / 8 }
+                index += 16
+            }
+            while index < bytes.count, (bytes[index] >= 0x20 || bytes[index] == 0x09) && bytes[index] != 0x7F {
+                index += 1
+            }
+            return index
+        }
     }
 
     /// The fields up to the empty line, which ends the bytes.
@@ -40,8 +57,11 @@ enum HeadLines {
     }
 
     static func field(_ bytes: Span<UInt8>, _ line: Range<Int>) throws(FramingError) -> HeaderFields.Field {
-        var colon = line.lowerBound
-        while colon < line.upperBound, isTokenByte(bytes[colon]) { colon += 1 }
+        let colon = bytes.withUnsafeBufferPointer { bytes in
+            var colon = line.lowerBound
+            while colon < line.upperBound, isTokenByte(bytes[colon]) { colon += 1 }
+            return colon
+        }
         guard colon < line.upperBound, bytes[colon] == UInt8(ascii: ":") else {
             throw FramingError("a field's name has a character that it must not have, or no colon behind it")
         }
@@ -55,17 +75,10 @@ enum HeadLines {
 
     static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
 
-    /// A character of a token as RFC 9110 has it: letters, digits and these.
+    /// A character of a token as RFC 9110 has it: letters, digits and ``!#$%&'*+-.^_`|~``, a bit for each below 128.
     static func isTokenByte(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."),
-            UInt8(ascii: "!"), UInt8(ascii: "#"), UInt8(ascii: "$"), UInt8(ascii: "%"), UInt8(ascii: "&"),
-            UInt8(ascii: "'"), UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: "^"), UInt8(ascii: "`"),
-            UInt8(ascii: "|"), UInt8(ascii: "~"):
-            true
-        default: false
-        }
+        let bits: UInt64 = byte < 64 ? 0x03FF_6CFA_0000_0000 : byte < 128 ? 0x57FF_FFFF_C7FF_FFFE : 0
+        return bits >> UInt64(byte & 63) & 1 == 1
     }
 }
 

@@ -9,20 +9,19 @@ struct HeadText {
 
     init(capacity: Int) { bytes.reserveCapacity(capacity) }
 
-    mutating func append(_ text: StaticString) {
-        bytes.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    /// Words that stand in the program: no string is made of them.
+    mutating func append(_ words: StaticString) {
+        bytes.append(contentsOf: UnsafeBufferPointer(start: words.utf8Start, count: words.utf8CodeUnitCount))
     }
 
-    mutating func append(_ text: String) { bytes += text.utf8 }
-
-    mutating func append(_ text: Substring) { bytes += text.utf8 }
+    mutating func append(text: some StringProtocol) { bytes.append(contentsOf: text.utf8) }
 
     // MARK: Fields
 
     mutating func append(_ name: StaticString, _ value: String) {
         append(name)
         append(": ")
-        append(value)
+        append(text: value)
         append("\r\n")
     }
 
@@ -30,9 +29,17 @@ struct HeadText {
 
     /// A field of another head, as it stands there.
     mutating func append(_ field: HeaderFields.Field, of other: [UInt8]) {
-        bytes += other[field.name]
-        append(": ")
-        bytes += other[field.value]
+        other.withUnsafeBufferPointer { other in
+            let (name, value) = (field.name, field.value)
+            if value.lowerBound == name.upperBound + 2, other[name.upperBound + 1] == UInt8(ascii: " ") {
+                // As nearly all of them are written.
+                bytes.append(contentsOf: UnsafeBufferPointer(rebasing: other[name.lowerBound..<value.upperBound]))
+            } else {
+                bytes.append(contentsOf: UnsafeBufferPointer(rebasing: other[name]))
+                append(": ")
+                bytes.append(contentsOf: UnsafeBufferPointer(rebasing: other[value]))
+            }
+        }
         append("\r\n")
     }
 

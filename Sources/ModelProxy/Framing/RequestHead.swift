@@ -2,8 +2,9 @@
 
 package import NIOHTTP1
 
-/// The head of a client's request, which nobody could understand in two ways.
-package struct RequestHead: Sendable {
+/// The head of a client's request, which nobody could understand in two ways. A class, for it is handed on half a dozen
+/// times.
+package final class RequestHead: Sendable {
     package let method: HTTPMethod
     /// A path, with or without a query.
     package let target: String
@@ -13,11 +14,11 @@ package struct RequestHead: Sendable {
     /// Whether the client counts on the connection for further requests.
     package let keepsAlive: Bool
     /// Whether the client waits for leave to send the body.
-    package private(set) var expectsContinue = false
+    package let expectsContinue: Bool
     /// The fields that are for this connection only besides the usual ones, in small letters.
     let hopByHop: [String]
     /// Where the value of `Authorization` stands.
-    private var authorizationRange: Range<Int>?
+    private let authorizationRange: Range<Int>?
 
     /// - Parameter bytes: the head with its empty line.
     package init(parsing bytes: [UInt8]) throws(FramingError) {
@@ -33,6 +34,8 @@ package struct RequestHead: Sendable {
         hopByHop = framing.hopByHop
         var asksForUpgrade = false
         var hosts = 0
+        var expectsContinue = false
+        var authorizationRange: Range<Int>?
         for field in headers.fields {
             switch field.name.count {
             case 4 where bytes.isSame(field.name, as: "host"):
@@ -54,6 +57,8 @@ package struct RequestHead: Sendable {
             }
         }
         guard hosts == 1 || isHTTP10 else { throw FramingError("it has no Host") }
+        self.expectsContinue = expectsContinue
+        self.authorizationRange = authorizationRange
         // Who would speak another protocol from here on is answered in this one, and that is the end.
         keepsAlive = !framing.saysClose && (!isHTTP10 || framing.saysKeepAlive) && !asksForUpgrade
     }

@@ -15,6 +15,8 @@ final class UpstreamConnection: ChannelDuplexHandler {
     /// Fulfilled when the TLS handshake is done; `nil` without TLS, and afterwards.
     private var handshake: EventLoopPromise<Void>?
     private var context: ChannelHandlerContext?
+    /// Not checked for exclusive access: a value that calls nobody who could come back here.
+    @exclusivity(unchecked)
     private var framing = ResponseFraming()
     /// Bytes of a head or chunk line that is not complete yet.
     private var unread: ByteBuffer?
@@ -79,10 +81,12 @@ final class UpstreamConnection: ChannelDuplexHandler {
     /// Whether it can be given to a call.
     var isUsable: Bool { context?.channel.isActive == true && failure == nil }
 
-    /// Whether nothing of the request is left to write: an upstream may answer before it has read all of it.
-    private var hasSentAll: Bool {
-        (try? context?.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0 == 0
-    }
+    /// Whether nothing of the request is left to write: an upstream may answer before it has read all of it. Its channel
+    /// counts as writable only then (``writeBufferWaterMark``), and to ask for the number of bytes takes many times as long.
+    private var hasSentAll: Bool { context?.channel.isWritable ?? true }
+
+    /// What a connection's channel must be set to.
+    static var writeBufferWaterMark: ChannelOptions.Types.WriteBufferWaterMark { .init(low: 1, high: 1) }
 
     // MARK: From the channel
 

@@ -103,6 +103,7 @@ final class UpstreamPool {
         let opened = ClientBootstrap(group: loop)
             .connectTimeout(timeout)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .channelOption(.writeBufferWaterMark, value: UpstreamConnection.writeBufferWaterMark)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let (connection, sslHandler) = handlers.value

@@ -14,23 +14,25 @@ extension BatchWriter {
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """
 
-    mutating func apply(_ call: CallRecord, _ db: Database) throws -> RecordOutcome {
-        let key = RolloutKey(account: call.account, rolloutID: call.metadata.rolloutID)
-        let account = try row(of: call.account, db)
+    mutating func apply(_ call: Shared<CallRecord>, _ db: Database) throws -> RecordOutcome {
+        let key = RolloutKey(account: call.value.account, rolloutID: call.value.metadata.rolloutID)
+        let account = try row(of: call.value.account, db)
         let id = nextID()
         var rollout = try rollout(key, account, db)
         let effect = rollout.known.state.receive(
-            call: call.metadata.attempt, ids: RolloutIDs(call.metadata), at: id)
+            call: call.value.metadata.attempt, ids: RolloutIDs(call.value.metadata), at: id)
         let tagset = try tagset(of: call, account, &rollout.known, db)
         var conversations = try conversations(of: rollout, key, tagset: tagset, account, db)
         var shared = SharedRequest(
-            call.request, call: id, isTrace: call.state == .recorded, conversations: conversations)
-        let prompt = SharedPrompt(call.captured.promptTokenIDs, call: id, conversations: conversations)
+            call.value.request, call: id, isTrace: call.value.state == .recorded, conversations: conversations)
+        let prompt = SharedPrompt(call.value.captured.promptTokenIDs, call: id, conversations: conversations)
         shared.conversation.prompt = prompt?.prompt ?? conversations.prompt(continuedBy: shared.conversation)
         conversations.note(shared.conversation)
         staged.conversations[rollout.known.row] = conversations
         let turn = shared.conversation.turn
-        if call.state == .recorded { rollout.known.state.spend(call.usage, turn: turn, inAttempt: effect.attempt) }
+        if call.value.state == .recorded {
+            rollout.known.state.spend(call.value.usage, turn: turn, inAttempt: effect.attempt)
+        }
         staged.rollouts[key] = rollout
         try tell(effect, of: key, rollout.known, db)
 
@@ -40,28 +42,28 @@ extension BatchWriter {
         row.append(rollout.known.row)
         row.append(tagset)
         row.append(effect.attempt ?? 0)
-        row.append(call.state.rawValue)
+        row.append(call.value.state.rawValue)
         row.append(shared.base)
         row.append(shared.conversation.depth)
         row.append(shared.conversation.parent)
         row.append(turn)
-        row.append(call.startedAt)
-        row.append(call.microsecondsToFirstByte)
-        row.append(call.microsecondsToEnd)
-        row.append(call.streamed ? 1 : 0)
-        row.append(call.answerStatus)
-        row.append(call.usage?.promptTokens)
-        row.append(call.usage?.completionTokens)
-        row.append(call.upstream)
-        row.append(call.edits.isEmpty ? nil : call.edits.joined(separator: "\n"))
-        row.append(call.error)
-        row.append(call.requestedModel)
-        row.append(call.answeredModel)
-        row.append(call.fingerprint)
-        row.append(call.policyVersion)
-        row.append(call.finishReason)
-        row.append(call.requestID)
-        row.append(CaptureColumns.outcome(of: call.captured))
+        row.append(call.value.startedAt)
+        row.append(call.value.microsecondsToFirstByte)
+        row.append(call.value.microsecondsToEnd)
+        row.append(call.value.streamed ? 1 : 0)
+        row.append(call.value.answerStatus)
+        row.append(call.value.usage?.promptTokens)
+        row.append(call.value.usage?.completionTokens)
+        row.append(call.value.upstream)
+        row.append(call.value.edits.isEmpty ? nil : call.value.edits.joined(separator: "\n"))
+        row.append(call.value.error)
+        row.append(call.value.requestedModel)
+        row.append(call.value.answeredModel)
+        row.append(call.value.fingerprint)
+        row.append(call.value.policyVersion)
+        row.append(call.value.finishReason)
+        row.append(call.value.requestID)
+        row.append(CaptureColumns.outcome(of: call.value.captured))
         row.append(prompt?.base)
         row.append(prompt?.shared)
         row.append(shared.script.encoded(for: id))
@@ -69,8 +71,8 @@ extension BatchWriter {
         row.append(shared.envelope)
         row.append(prompt?.added)
         row.append(shared.added)
-        row.append(call.answer)
-        row.append(CaptureColumns.tokens(of: call.captured))
+        row.append(call.value.answer)
+        row.append(CaptureColumns.tokens(of: call.value.captured))
         try row.execute(statement)
         return .stored(StoredReceipt(id: id, effect))
     }
@@ -96,14 +98,14 @@ extension BatchWriter {
     }
 
     private mutating func tagset(
-        of call: CallRecord, _ account: Int64, _ rollout: inout KnownRollout, _ db: Database
+        of call: Shared<CallRecord>, _ account: Int64, _ rollout: inout KnownRollout, _ db: Database
     ) throws -> Int64 {
-        guard call.bodyTags.isEmpty else { return try tagset(call.metadata.tags + call.bodyTags, account, db) }
-        var metadata = call.metadata
-        metadata.attempt = nil
-        if rollout.lastMetadata == metadata { return rollout.lastTagset }
-        let tagset = try tagset(call.metadata.tags, account, db)
-        rollout.lastMetadata = metadata
+        guard call.value.bodyTags.isEmpty else {
+            return try tagset(call.value.metadata.tags + call.value.bodyTags, account, db)
+        }
+        if rollout.lastMetadata == call.value.metadata { return rollout.lastTagset }
+        let tagset = try tagset(call.value.metadata.tags, account, db)
+        rollout.lastMetadata = call.value.metadata
         rollout.lastTagset = tagset
         return tagset
     }

@@ -7,7 +7,7 @@ package struct RecordedRequest: Sendable {
     /// A value of the body that may stand in other calls too: `tools`, or one message.
     package struct Part: Sendable, Hashable {
         package let range: Range<Int>
-        /// A keyed hash of the bytes, good within this process.
+        /// ``PartHash`` of the bytes.
         package let hash: Int
         /// Tools are none.
         package let isMessage: Bool
@@ -40,8 +40,12 @@ package struct RecordedRequest: Sendable {
         }
         if ranges.count > Self.maximumParts { ranges = [] }
         ranges.sort { $0.lowerBound < $1.lowerBound }
-        let parts = ranges.map { range in
-            Part(range: range, hash: Self.hash(body[range]), isMessage: Self.isMessage(body[range]))
+        let parts = body.withUnsafeBytes { bytes in
+            ranges.map { range in
+                Part(
+                    range: range, hash: PartHash.hash(UnsafeRawBufferPointer(rebasing: bytes[range])),
+                    isMessage: bytes[range.lowerBound] == UInt8(ascii: "{"))
+            }
         }
         self.init(body: body, parts: parts)
     }
@@ -51,8 +55,6 @@ package struct RecordedRequest: Sendable {
 
     /// The hash by which a part is recognised.
     package static func hash(_ bytes: ArraySlice<UInt8>) -> Int {
-        var hasher = Hasher()
-        bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
-        return hasher.finalize()
+        bytes.withUnsafeBytes { PartHash.hash($0) }
     }
 }

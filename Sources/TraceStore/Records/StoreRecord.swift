@@ -2,9 +2,9 @@
 
 /// Anything that is committed.
 ///
-/// Indirect, since a record is handed on several times on its way, and a call has two dozen parts.
+/// Indirect, since a record is handed on several times on its way.
 package indirect enum StoreRecord: Sendable {
-    case call(CallRecord)
+    case call(Shared<CallRecord>)
     case amendment(CallAmendment)
     case log(LogRecord)
     case registration(Registration)
@@ -12,9 +12,11 @@ package indirect enum StoreRecord: Sendable {
     case score(Score)
     case deletion(Deletion)
 
+    package static func call(_ record: consuming CallRecord) -> StoreRecord { .call(Shared(record)) }
+
     package var byteCount: Int {
         switch self {
-        case .call(let call): call.byteCount
+        case .call(let call): call.value.byteCount
         case .amendment(let amendment): amendment.answer.count + amendment.captured.byteCount + 256
         case .log(let log): log.byteCount
         case .registration, .verdict: 1024

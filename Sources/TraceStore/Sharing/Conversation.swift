@@ -79,21 +79,42 @@ package struct Conversation: Sendable, Hashable {
         self.prompt = prompt
     }
 
-    /// Without the tools, which stand before all messages or after them.
-    package var messages: ArraySlice<Part> {
-        guard let first = parts.firstIndex(where: \.isMessage), let last = parts.lastIndex(where: \.isMessage) else {
-            return []
+    /// Where in the list the messages stand: without the tools, which are before all of them or after them.
+    var messageRange: Range<Int> {
+        var start = 0
+        while start < parts.count, !parts[start].isMessage { start += 1 }
+        var end = parts.count
+        while end > start, !parts[end - 1].isMessage { end -= 1 }
+        return start..<end
+    }
+
+    package var messages: ArraySlice<Part> { parts[messageRange] }
+
+    /// How many messages both begin with.
+    func countOfMessages(beginning messages: ArraySlice<RecordedRequest.Part>) -> Int {
+        let own = messageRange
+        var count = 0
+        while count < min(own.count, messages.count),
+            parts[own.lowerBound + count].isSame(as: messages[messages.startIndex + count])
+        {
+            count += 1
         }
-        return parts[first...last]
+        return count
     }
 
     /// Whether `other` begins with all of this one's messages, and has its tools.
     func isBeginning(of other: Conversation) -> Bool {
-        let (messages, others) = (messages, other.messages)
-        return messages.count <= others.count && parts.count - messages.count == other.parts.count - others.count
-            && zip(messages, others).allSatisfy { $0.isSame(as: $1) }
-            && zip(parts[..<messages.startIndex], other.parts[..<others.startIndex]).allSatisfy { $0.isSame(as: $1) }
-            && zip(parts[messages.endIndex...], other.parts[others.endIndex...]).allSatisfy { $0.isSame(as: $1) }
+        let (own, others) = (messageRange, other.messageRange)
+        func isSame(_ count: Int, from start: Int, as otherStart: Int) -> Bool {
+            for index in 0..<count where !parts[start + index].isSame(as: other.parts[otherStart + index]) {
+                return false
+            }
+            return true
+        }
+        return own.count <= others.count && own.lowerBound == others.lowerBound
+            && parts.count - own.upperBound == other.parts.count - others.upperBound
+            && isSame(own.upperBound, from: 0, as: 0)
+            && isSame(parts.count - own.upperBound, from: own.upperBound, as: others.upperBound)
     }
 }
 
@@ -104,7 +125,7 @@ extension [Conversation] {
     /// Takes in a call, newest last: it takes the place of the one that it continues.
     package mutating func note(_ conversation: Conversation) {
         guard !conversation.parts.isEmpty else { return }
-        if let place = lastIndex(where: { $0.isBeginning(of: conversation) }) {
+        if let place = place(ofBeginningOf: conversation) {
             let continued = remove(at: place)
             // A repetition that failed is no trace; what it repeats still is.
             if conversation.trace != conversation.call, continued.parts.count == conversation.parts.count {
@@ -122,18 +143,29 @@ extension [Conversation] {
         remove(at: left ?? startIndex)
     }
 
+    /// Where the newest one stands that the conversation begins with.
+    private func place(ofBeginningOf conversation: Conversation) -> Int? {
+        let known = span
+        for index in known.indices.reversed() where known[index].isBeginning(of: conversation) { return index }
+        return nil
+    }
+
     /// Roughly the memory they hold.
     package var byteCount: Int {
-        reduce(64) { bytes, conversation in
-            bytes + 128 + conversation.parts.count * MemoryLayout<Conversation.Part>.stride
-                + conversation.ends.count * MemoryLayout<Conversation.End>.stride
-                + 4 * (conversation.prompt?.ids.count ?? 0)
+        let known = span
+        var bytes = 64
+        for index in known.indices {
+            bytes += 128 + known[index].parts.count * MemoryLayout<Conversation.Part>.stride
+            bytes += known[index].ends.count * MemoryLayout<Conversation.End>.stride
+            if let ids = known[index].prompt?.ids { bytes += 4 * ids.count }
         }
+        return bytes
     }
 
     /// The prompt of the call that takes the place of the one it continues, when it has none itself.
     package func prompt(continuedBy conversation: Conversation) -> SharedPrompt.Prompt? {
-        guard contains(where: { $0.prompt != nil }) else { return nil }
-        return last { $0.isBeginning(of: conversation) }?.prompt
+        let known = span
+        guard known.indices.contains(where: { known[$0].prompt != nil }) else { return nil }
+        return place(ofBeginningOf: conversation).flatMap { self[$0].prompt }
     }
 }

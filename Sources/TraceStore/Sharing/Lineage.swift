@@ -26,12 +26,13 @@ struct Lineage {
         }
         var whole: Candidate?
         var inside: Candidate?
-        for conversation in conversations.reversed() {
-            let known = conversation.messages
-            let shared = zip(known, messages).prefix { $0.isSame(as: $1) }.count
+        let known = conversations.span
+        for index in known.indices.reversed() {
+            let shared = known[index].countOfMessages(beginning: messages)
             guard shared > 0 else { continue }
+            let conversation = conversations[index]
             let ends = conversation.ends.prefix { $0.count <= shared && $0.count < messages.count }
-            if shared == known.count {
+            if shared == conversation.messageRange.count {
                 if shared == messages.count {
                     let own = conversation.trace == conversation.call ? 1 : 0
                     self.init(parent: conversation.parent, turn: conversation.turn - own, ends: ends)
@@ -74,28 +75,21 @@ struct Lineage {
         with messages: ArraySlice<RecordedRequest.Part>, after count: Int, among conversations: [Conversation]
     ) -> Candidate? {
         // A conversation that goes on leaves one or two to be looked up.
-        let lasts = Set(messages.dropFirst(count).dropLast().lazy.map(\.hash))
+        let lasts = PartHashes(messages.dropFirst(count).dropLast().lazy.map(\.hash))
         guard !lasts.isEmpty else { return nil }
-        var best: (conversation: Conversation, trace: Int64, turn: Int, count: Int)?
-        for conversation in conversations.reversed() {
-            let known = conversation.messages
-            func consider(_ trace: Int64, _ turn: Int, _ count: Int) {
-                let repeated = Self.common(known.prefix(count), messages.dropLast())
-                if repeated > best?.count ?? 0 { best = (conversation, trace, turn, repeated) }
-            }
-            if let trace = conversation.trace, let last = known.last, lasts.contains(last.hash) {
-                consider(trace, conversation.turn, known.count)
-            } else if let end = conversation.ends.last(where: {
-                lasts.contains(known[known.startIndex + $0.count - 1].hash)
-            }) {
-                consider(end.trace, end.turn, end.count)
-            }
+        var best: (index: Int, trace: Int64, turn: Int, count: Int)?
+        let known = conversations.span
+        for index in known.indices.reversed() {
+            guard let end = known[index].end(amongLasts: lasts) else { continue }
+            let repeated = Self.common(conversations[index].messages.prefix(end.count), messages.dropLast())
+            if repeated > best?.count ?? 0 { best = (index, end.trace, end.turn, repeated) }
         }
-        return best.map { conversation, trace, turn, count in
-            let shared = zip(conversation.messages, messages).prefix { $0.isSame(as: $1) }.count
-            return Candidate(
-                trace: trace, turn: turn, ends: conversation.ends.prefix { $0.count <= shared }, count: count)
-        }
+        guard let best else { return nil }
+        let conversation = conversations[best.index]
+        let shared = conversation.countOfMessages(beginning: messages)
+        return Candidate(
+            trace: best.trace, turn: best.turn, ends: conversation.ends.prefix { $0.count <= shared }, count: best.count
+        )
     }
 
     /// How many messages both have, each as often as it stands in either.
@@ -109,6 +103,17 @@ struct Lineage {
             left[message.hash] = times - 1
             return count + 1
         }
+    }
+}
+
+extension Conversation {
+    /// The end of its newest trace whose last message is among these.
+    fileprivate func end(amongLasts lasts: PartHashes) -> End? {
+        let messages = messageRange
+        if let trace, !messages.isEmpty, lasts.contains(parts[messages.upperBound - 1].hash) {
+            return End(count: messages.count, trace: trace, turn: turn)
+        }
+        return ends.last { lasts.contains(parts[messages.lowerBound + $0.count - 1].hash) }
     }
 }
 

@@ -22,20 +22,25 @@ struct Match {
 
     /// The one that saves most, the newer one of equals; `nil` when nothing is worth a reference.
     static func best(for parts: [RecordedRequest.Part], among conversations: [Conversation]) -> Match? {
-        var best: (conversation: Conversation, count: Int, bytes: Int)?
-        for conversation in conversations.reversed() where !conversation.parts.isEmpty {
-            let (count, bytes) = prefix(of: parts, in: conversation)
-            if bytes > best?.bytes ?? 0 { best = (conversation, count, bytes) }
+        // Looked at where they are: a copy of each would cost more than the comparison.
+        let known = conversations.span
+        var best: (index: Int, count: Int, bytes: Int)?
+        for index in known.indices.reversed() {
+            let (count, bytes) = prefix(of: parts, in: known[index])
+            if bytes > best?.bytes ?? 0 { best = (index, count, bytes) }
         }
-        var match = best.map { Match(prefixOf: parts, in: $0.conversation, count: $0.count, bytes: $0.bytes) }
+        var match: Match?
+        if let best {
+            match = Match(prefixOf: parts, in: conversations[best.index], count: best.count, bytes: best.bytes)
+        }
         // A conversation that goes on is found without looking parts up.
         let total = parts.reduce(0) { $0 + $1.range.count }
         if let match, match.sharesAll, match.sharedBytes * 2 > total { return match }
-        let hashes = Set(parts.lazy.map(\.hash))
-        for conversation in conversations.reversed() where !conversation.parts.isEmpty {
+        let hashes = PartHashes(parts.lazy.map(\.hash))
+        for index in known.indices.reversed() {
             // Most share no more than their beginning, which is seen from here.
-            guard conversation.bytes(in: hashes) > match?.sharedBytes ?? 0 else { continue }
-            let runs = Match(runsOf: parts, in: conversation)
+            guard known[index].bytes(in: hashes) > match?.sharedBytes ?? 0 else { continue }
+            let runs = Match(runsOf: parts, in: conversations[index])
             if runs.sharedBytes > match?.sharedBytes ?? 0 { match = runs }
         }
         return match.flatMap { $0.sharedBytes > 16 ? $0 : nil }
@@ -110,7 +115,7 @@ struct Match {
 
 extension Conversation {
     /// The bytes of the parts whose hashes are among these.
-    fileprivate func bytes(in hashes: Set<Int>) -> Int {
+    fileprivate func bytes(in hashes: PartHashes) -> Int {
         parts.reduce(0) { hashes.contains($1.hash) ? $0 + $1.length : $0 }
     }
 }

@@ -89,14 +89,16 @@ package struct SharedRequest: Sendable {
         of request: RecordedRequest, in conversations: [Conversation], notIn match: Match?
     ) -> [Int: Conversation.Part] {
         guard let match, conversations.count > 1 else { return [:] }
-        var wanted: Set<Int> = []
-        for case .new(let indices) in match.segments {
-            for part in request.parts[indices] where part.range.count >= minimumPart { wanted.insert(part.hash) }
-        }
+        let wanted = PartHashes(
+            match.segments.lazy.flatMap { segment in
+                guard case .new(let indices) = segment else { return request.parts[0..<0] }
+                return request.parts[indices]
+            }.filter { $0.range.count >= minimumPart }.map(\.hash))
         var found: [Int: Conversation.Part] = [:]
         guard !wanted.isEmpty else { return found }
-        for conversation in conversations where conversation.call != match.base.call {
-            for part in conversation.parts where part.length >= minimumPart && wanted.contains(part.hash) {
+        let known = conversations.span
+        for index in known.indices where known[index].call != match.base.call {
+            for part in known[index].parts where part.length >= minimumPart && wanted.contains(part.hash) {
                 found[part.hash] = part
             }
         }

@@ -24,14 +24,19 @@ package struct RolloutIDs: Sendable, Hashable {
             rowID: metadata.rowID)
     }
 
-    /// Takes over what `newer` knows; whether that changed anything.
-    package mutating func merge(_ newer: RolloutIDs) -> Bool {
-        let before = self
+    /// Whether all is known here that `other` knows, and is the same.
+    package func has(_ other: RolloutIDs) -> Bool {
+        func has(_ id: String?, _ other: String?) -> Bool { other == nil || id == other }
+        return has(invocationID, other.invocationID) && has(experimentID, other.experimentID)
+            && has(runID, other.runID) && has(rowID, other.rowID)
+    }
+
+    /// Takes over what `newer` knows.
+    package mutating func merge(_ newer: RolloutIDs) {
         invocationID = newer.invocationID ?? invocationID
         experimentID = newer.experimentID ?? experimentID
         runID = newer.runID ?? runID
         rowID = newer.rowID ?? rowID
-        return self != before
     }
 
     /// The tags of the gateway's own lines about the rollout that has these ids.

@@ -105,11 +105,11 @@ extension RolloutState {
 
     /// A call that was recorded: counted where there is a budget.
     package mutating func spend(_ usage: Usage?, turn: Int, inAttempt number: Int?) {
-        guard let number else {
+        if let number {
+            if attempts[number - 1].terms.spent != nil { attempts[number - 1].terms.spent?.add(usage, turn: turn) }
+        } else if untaggedTerms.spent != nil {
             untaggedTerms.spent?.add(usage, turn: turn)
-            return
         }
-        attempts[number - 1].terms.spent?.add(usage, turn: turn)
     }
 
     // MARK: Verdicts
@@ -185,7 +185,9 @@ extension RolloutState {
 
     /// The newest mapping wins; the ids before, if it changed them.
     private mutating func learn(_ newer: RolloutIDs) -> RolloutIDs? {
+        guard !ids.has(newer) else { return nil }
         let before = ids
-        return ids.merge(newer) ? before : nil
+        ids.merge(newer)
+        return before
     }
 }

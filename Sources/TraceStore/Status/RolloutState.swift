@@ -6,17 +6,46 @@ package import EvalProtocol
 ///
 /// A value without I/O; the rules stand in `RolloutState+Rules.swift`.
 package struct RolloutState: Sendable, Hashable {
-    package var ids = RolloutIDs()
-    /// What the rollout was registered with, `nil` when it was not. Other ids in another registration conflict.
-    package var registeredIDs: RolloutIDs?
-    /// In the order they were opened; empty for a rollout whose lines and calls name no attempt.
-    package var attempts: [Attempt] = []
-    /// The status of a rollout without attempts.
-    package var untaggedStatus: CurrentStatus?
-    /// What holds for a rollout without attempts, and, but for the lease, for each that opens.
-    package var untaggedTerms = RolloutTerms()
+    private struct Parts: Sendable, Hashable {
+        var ids = RolloutIDs()
+        var registeredIDs: RolloutIDs?
+        var attempts: [Attempt] = []
+        var untaggedStatus: CurrentStatus?
+        var untaggedTerms = RolloutTerms()
+    }
+
+    private var parts = Shared(Parts())
 
     package init() {}
+
+    package var ids: RolloutIDs {
+        _read { yield parts.value.ids }
+        _modify { yield &parts.value.ids }
+    }
+
+    /// What the rollout was registered with, `nil` when it was not. Other ids in another registration conflict.
+    package var registeredIDs: RolloutIDs? {
+        _read { yield parts.value.registeredIDs }
+        _modify { yield &parts.value.registeredIDs }
+    }
+
+    /// In the order they were opened; empty for a rollout whose lines and calls name no attempt.
+    package var attempts: [Attempt] {
+        _read { yield parts.value.attempts }
+        _modify { yield &parts.value.attempts }
+    }
+
+    /// The status of a rollout without attempts.
+    package var untaggedStatus: CurrentStatus? {
+        _read { yield parts.value.untaggedStatus }
+        _modify { yield &parts.value.untaggedStatus }
+    }
+
+    /// What holds for a rollout without attempts, and, but for the lease, for each that opens.
+    package var untaggedTerms: RolloutTerms {
+        _read { yield parts.value.untaggedTerms }
+        _modify { yield &parts.value.untaggedTerms }
+    }
 
     /// One execution of the rollout.
     package struct Attempt: Sendable, Hashable {

@@ -12,7 +12,7 @@ package struct CommittedTotals: Sendable, Hashable {
     mutating func add(_ records: some Collection<StoreRecord>) {
         for record in records {
             switch record {
-            case .call(let call): if call.state == .recorded { recordedCalls += 1 } else { failedCalls += 1 }
+            case .call(let call): if call.value.state == .recorded { recordedCalls += 1 } else { failedCalls += 1 }
             case .log, .verdict: lines += 1
             case .amendment, .registration, .score, .deletion: break
             }

@@ -72,12 +72,12 @@ struct WriterMetrics: Sendable {
 
     func failed() { failedCommits.increment() }
 
-    private func count(_ call: CallRecord) {
-        calls[call.state]?.increment()
-        guard call.state == .recorded else { return }
-        callTime.recordNanoseconds(call.microsecondsToEnd * 1000)
-        if let first = call.microsecondsToFirstByte { firstByteTime.recordNanoseconds(first * 1000) }
-        if let usage = call.usage {
+    private func count(_ call: Shared<CallRecord>) {
+        calls[call.value.state]?.increment()
+        guard call.value.state == .recorded else { return }
+        callTime.recordNanoseconds(call.value.microsecondsToEnd * 1000)
+        if let first = call.value.microsecondsToFirstByte { firstByteTime.recordNanoseconds(first * 1000) }
+        if let usage = call.value.usage {
             promptTokens.increment(by: max(0, usage.promptTokens))
             completionTokens.increment(by: max(0, usage.completionTokens))
         }

@@ -22,7 +22,7 @@ final class RecordingStore: TraceStore {
     func fail(with error: StoreError?) { state.withLock { $0.failure = error } }
 
     var calls: [CallRecord] {
-        state.withLock { $0.records }.compactMap { if case .call(let call) = $0 { call } else { nil } }
+        state.withLock { $0.records }.compactMap { if case .call(let call) = $0 { call.value } else { nil } }
     }
     var amendments: [CallAmendment] {
         state.withLock { $0.records }.compactMap { if case .amendment(let amendment) = $0 { amendment } else { nil } }
