@@ -41,10 +41,7 @@ extension EnvironmentCore {
                         + "configuration lists the origins that it does.", param: "model_base_url")
             }
         }
-        if let journalError {
-            return .error(
-                503, code: "journal_unavailable", "\(journalError) Without it no rollout is accepted.", retryAfter: 30)
-        }
+        if let journalError { return unjournaled(journalError) }
         if reporter.isOverloaded {
             return .error(
                 503, code: "statuses_waiting",
@@ -57,6 +54,10 @@ extension EnvironmentCore {
         case .onceRunning: outcome.answer
         case .onceEnded: await answerOnceEnded(outcome)
         }
+    }
+
+    private func unjournaled(_ error: any Error) -> InitAnswer {
+        .error(503, code: "journal_unavailable", "\(error) Without it no rollout is accepted.", retryAfter: 30)
     }
 
     /// What holds for a rollout that came at `arrival`.
@@ -145,7 +146,11 @@ extension EnvironmentCore {
             gatewayKey: chosen.keyOwner(
                 ownKey: configuration.gatewayAPIKey ?? configuration.variable("FIREWORKS_API_KEY")),
             acceptedAt: Int(Date().timeIntervalSince1970))
-        await journal?.add(.accepted(record))
+        if let error = await journal?.add(.accepted(record)) {
+            registry.withdraw(key)
+            journal?.append(.forgotten(key))
+            return .refused(unjournaled(error))
+        }
         if !terms.budget.isEmpty, let problem = await register(context, terms, chosen) {
             registry.withdraw(key)
             journal?.append(.forgotten(key))
