@@ -18,15 +18,20 @@ extension EnvironmentCore {
         guard body.count <= configuration.maximumBodyBytes else { return tooLarge }
         let request: InitRequest
         let limits: RequestedLimits
+        // What is wrong with the body is of no concern to those who may not send one, and their key may be in it.
+        var isAuthorized = isAuthorized(authorization)
         do {
             request = try InitRequest(parsing: body)
+            isAuthorized = isAuthorized || keys.accepts(authorization: nil, key: request.apiKey)
+            guard isAuthorized else { return unauthorized }
             limits = try RequestedLimits(request.metadata)
-        } catch let error as JSONDecodingError {
-            return .error(400, code: "invalid_field", "\(error)", param: error.path.description)
         } catch {
-            return .error(400, code: "invalid_json", "The body is \(error).")
+            guard isAuthorized else { return unauthorized }
+            guard let error = error as? JSONDecodingError else {
+                return .error(400, code: "invalid_json", "The body is \(error).")
+            }
+            return .error(400, code: "invalid_field", "\(error)", param: error.path.description)
         }
-        guard acceptedKeys.accepts(authorization: authorization, bodyKey: request.apiKey) else { return unauthorized }
         let tagged = request.modelBaseURL.flatMap { TaggedURL($0) }
         if let url = request.modelBaseURL, !url.isEmpty {
             guard let origin = WebOrigin(url) else {
