@@ -121,6 +121,7 @@ import WireJSON
             (["--path-secret-file", "/dev/null", "--", "true"], 64, "--path-secret-file: the path secret must be"),
             (["--api-keys-file", "/no/such", "--", "true"], 64, "--api-keys-file: the file /no/such cannot be read"),
             (["--api-keys-file", "/dev/null", "--", "true"], 64, "/dev/null has no key in it"),
+            (["--once", "--api-keys-file", "k", "--", "true"], 64, "--api-keys-file is for callers of a server"),
             (["--once", "--init-file", "/no/such", "--", "true"], 65, "/no/such cannot be read"),
         ] as [([String], Int32, String)])
     func wrong(arguments: [String], code: Int32, says: String) async throws {

@@ -30,6 +30,15 @@ struct EnvironmentAccessOptions: ParsableArguments {
         name: .customLong("tls-key"), help: ArgumentHelp("The certificate's private key, in PEM.", valueName: "file"))
     var tlsKey: String?
 
+    /// Those that are given.
+    var flags: [String] {
+        let values = [
+            ("--api-keys-file", apiKeysFile), ("--path-secret-file", pathSecretFile),
+            ("--tls-certificate", tlsCertificate), ("--tls-key", tlsKey),
+        ]
+        return values.filter { $0.1 != nil }.map(\.0)
+    }
+
     func validate() throws {
         switch (tlsCertificate, tlsKey) {
         case (_?, nil): throw ValidationError("--tls-certificate needs --tls-key.")

@@ -51,6 +51,9 @@ struct EnvironmentCommand: AsyncParsableCommand {
             throw ValidationError("Name the command to run after --, such as: rollcall environment -- python agent.py")
         }
         try options.validate(with: ProcessInfo.processInfo.environment)
+        if options.once, let flag = access.flags.first {
+            throw ValidationError("\(flag) is for callers of a server; --once has none.")
+        }
     }
 
     func run() async throws {
