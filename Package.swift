@@ -21,6 +21,7 @@ let grdbSQLite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
+let hummingbirdTLS: Target.Dependency = .product(name: "HummingbirdTLS", package: "hummingbird")
 let hummingbirdTesting: Target.Dependency = .product(name: "HummingbirdTesting", package: "hummingbird")
 let coreMetrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
@@ -86,14 +87,15 @@ let package = Package(
             name: "RolloutEnvironment",
             dependencies: [
                 "RolloutTracing", "PrometheusMetrics", "OpenAPI", "EvalProtocol", "WireJSON", logging, coreMetrics,
-                asyncHTTPClient, hummingbird, httpTypes, nioCore, nioHTTP1, nioPosix, serviceLifecycle, subprocess,
-                systemPackage, unixSignals,
+                asyncHTTPClient, hummingbird, hummingbirdCore, hummingbirdTLS, httpTypes, nioCore, nioHTTP1, nioPosix,
+                nioSSL, serviceLifecycle, subprocess, systemPackage, unixSignals,
             ],
             swiftSettings: settings),
         .target(
             name: "RolloutProcessor",
             dependencies: [
                 "RolloutTracing", "EvalProtocol", "WireJSON", logging, asyncHTTPClient, nioCore, nioHTTP1, nioPosix,
+                nioSSL,
             ],
             swiftSettings: settings),
         .target(
@@ -186,7 +188,7 @@ let package = Package(
             name: "RolloutEnvironmentTests",
             dependencies: [
                 "RolloutEnvironment", "RolloutTesting", "RolloutTracing", "EvalProtocol", "WireJSON", "TestSupport",
-                logging, asyncHTTPClient, nioCore, nioHTTP1, serviceLifecycle,
+                logging, asyncHTTPClient, hummingbird, nioCore, nioHTTP1, nioSSL, serviceLifecycle,
             ],
             swiftSettings: settings),
         .testTarget(

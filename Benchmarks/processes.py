@@ -1,26 +1,39 @@
 # Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 """Rollouts that are processes, against starting the same processes by hand, eight at a time.
 
-The processor time is the environment's own for a rollout, from `/init` to the last line delivered, without that of the
-command. By hand means a thread pool that starts the command with pipes, and waits for it.
+By hand is a small program in C that starts the command with the request as its standard input and pipes for its output,
+reads those, and waits for it. What process mode adds is the processor time of the environment and of all it has started,
+from `/init` to the last line delivered, less that of the same command by hand.
 """
 
 import json
 import os
 import subprocess
 import sys
+import tempfile
+import threading
 import time
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
+from pathlib import Path
 
-from programs import KEY, Program, start_gateway
+from programs import HERE, KEY, Program, on_core, start_gateway
 from settings import Settings, medians, read_settings, table
 
 AT_ONCE = 8
+AGENT = "import json, sys; print(len(json.load(sys.stdin)['messages']), 'messages')"
 COMMANDS = {
     "`true`": ["true"],
-    "Python that prints a line": [sys.executable, "-c", "print('done')"],
+    "Python that reads the request and prints a line": [sys.executable, "-c", AGENT],
 }
+# What the command inherits from an environment, too.
+VARIABLES = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ} | {"PYTHONUNBUFFERED": "1"}
+
+
+def request(name: str) -> dict:
+    ids = {key: name for key in ("invocation_id", "experiment_id", "rollout_id", "run_id", "row_id")}
+    message = {"role": "user", "content": "What do you make of this?"}
+    return {"completion_params": {"model": "bench"}, "messages": [message], "metadata": ids}
 
 
 def start_environment(settings: Settings, gateway: int, command: list[str]) -> Program:
@@ -35,70 +48,81 @@ def start_environment(settings: Settings, gateway: int, command: list[str]) -> P
     return program
 
 
-def call(url: str, body: dict | None = None) -> dict:
-    headers = {"Authorization": f"Bearer {KEY}"}
-    data = None if body is None else json.dumps(body).encode()
-    with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=60) as answer:
-        return json.load(answer)
+class Caller(threading.local):
+    """Connections that stay open, as those of clients do; each thread has its own."""
+
+    def __init__(self, environment: int, gateway: int):
+        self.environment = HTTPConnection("127.0.0.1", environment, timeout=60)
+        self.gateway = HTTPConnection("127.0.0.1", gateway, timeout=60)
+
+    def roll(self, name: str) -> None:
+        self.call(self.environment, "POST", "/init", json.dumps(request(name)))
+        answer = self.call(self.gateway, "GET", f"/v1/status?rollout_id={name}&wait_seconds=50")
+        if answer["status"]["code"] != 100:
+            raise SystemExit(f"the rollout {name} ended with {answer['status']}")
+
+    def call(self, connection: HTTPConnection, method: str, path: str, body: str | None = None) -> dict:
+        connection.request(method, path, body, {"Authorization": f"Bearer {KEY}"})
+        with connection.getresponse() as answer:
+            text = answer.read()
+            if answer.status != 200:
+                raise SystemExit(f"{path} was answered {answer.status}: {text.decode()}")
+        return json.loads(text)
 
 
-def roll(environment: int, gateway: int, name: str) -> None:
-    ids = {key: name for key in ("invocation_id", "experiment_id", "rollout_id", "run_id", "row_id")}
-    message = {"role": "user", "content": "What do you make of this?"}
-    body = {"completion_params": {"model": "bench"}, "messages": [message], "metadata": ids}
-    call(f"http://localhost:{environment}/init", body)
-    code = call(f"http://localhost:{gateway}/v1/status?rollout_id={name}&wait_seconds=50")["status"]["code"]
-    if code != 100:
-        raise SystemExit(f"the rollout {name} ended with {code}")
-
-
-def by_hand(command: list[str]) -> None:
-    cores = os.sched_getaffinity(0)
-    try:
-        # The thread, and what it starts, on the core that the environment and its commands have.
-        os.sched_setaffinity(0, {1} & cores or cores)
-        subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True)
-    finally:
-        os.sched_setaffinity(0, cores)
+def by_hand(folder: str, command: list[str], count: int) -> tuple[float, float]:
+    """Processes/s, and CPU in ms of each, on the core that the environment and its commands have."""
+    file = Path(folder, "request.json")
+    file.write_text(json.dumps(request("by-hand")))
+    words = on_core(1, [f"{folder}/by_hand", str(count), str(AT_ONCE), str(file), *command])
+    output = subprocess.run(words, cwd=folder, env=VARIABLES, stdout=subprocess.PIPE, check=True, text=True).stdout
+    rate, cpu = output.split()
+    return float(rate), float(cpu)
 
 
 def measure(settings: Settings) -> dict:
-    """Medians by command: rollouts/s, processes/s by hand, the environment's CPU in ms a rollout."""
+    """Medians by command: rollouts/s and processes/s by hand; CPU in ms of each by hand, of the environment, and of what it
+    starts, and what of that process mode adds."""
     count = 60 * settings.seconds
+    with tempfile.TemporaryDirectory(prefix="rollcall-bench-") as folder:
+        subprocess.run(["clang", "-O2", "-o", f"{folder}/by_hand", HERE / "by_hand.c"], check=True)
 
-    def run(name: str, repetition: int) -> tuple[float, ...]:
-        command = COMMANDS[name]
-        with (
-            start_gateway(settings.rollcall, "http://127.0.0.1:9/v1") as gateway,
-            start_environment(settings, gateway.port, command) as environment,
-            ThreadPoolExecutor(AT_ONCE) as pool,
-        ):
+        def run(name: str, repetition: int) -> tuple[float, ...]:
+            command = COMMANDS[name]
+            with (
+                start_gateway(settings.rollcall, "http://127.0.0.1:9/v1") as gateway,
+                start_environment(settings, gateway.port, command) as environment,
+                ThreadPoolExecutor(AT_ONCE) as pool,
+            ):
+                caller = Caller(environment.port, gateway.port)
 
-            def rate(work, items) -> float:
-                begin = time.monotonic()
-                list(pool.map(work, items))
-                return len(items) / (time.monotonic() - begin)
+                def rate(numbers: range) -> float:
+                    begin = time.monotonic()
+                    list(pool.map(lambda number: caller.roll(f"process-{number}"), numbers))
+                    return len(numbers) / (time.monotonic() - begin)
 
-            def rollout(number: int) -> None:
-                roll(environment.port, gateway.port, f"process-{number}")
+                rate(range(5 * AT_ONCE))
+                # Before and after, since what a process costs here differs from minute to minute.
+                before = by_hand(folder, command, count // 2)
+                own, started = environment.cpu_seconds(), environment.children_cpu_seconds()
+                rollouts = rate(range(5 * AT_ONCE, 5 * AT_ONCE + count))
+                own, started = environment.cpu_seconds() - own, environment.children_cpu_seconds() - started
+                after = by_hand(folder, command, count // 2)
+            processes, hand = (sum(pair) / 2 for pair in zip(before, after))
+            own, started = own / count * 1e3, started / count * 1e3
+            print(f"{name}: {rollouts:.0f} rollouts/s, {processes:.0f} processes/s by hand", file=sys.stderr)
+            return rollouts, processes, hand, own, started, own + started - hand
 
-            rate(rollout, range(AT_ONCE))
-            before = environment.cpu_seconds()
-            rollouts = rate(rollout, range(AT_ONCE, AT_ONCE + count))
-            cpu = environment.cpu_seconds() - before
-            processes = rate(by_hand, [command] * count)
-        print(f"{name}: {rollouts:.0f} rollouts/s, {processes:.0f} processes/s by hand", file=sys.stderr)
-        return rollouts, processes, cpu / count * 1e3
-
-    return medians(settings, COMMANDS, run)
+        return medians(settings, COMMANDS, run)
 
 
 def report(settings: Settings) -> str:
     return table(
-        "command | rollouts/s | by hand, processes/s | ratio | environment's CPU, ms/rollout",
+        "command | rollouts/s | by hand, processes/s | by hand, CPU ms | the environment's CPU, ms/rollout "
+        "| what it started, ms/rollout | added by process mode, ms/rollout",
         (
-            [name, f"{rollouts:,.0f}", f"{processes:,.0f}", f"{rollouts / processes:.2f}", f"{cpu:.2f}"]
-            for name, (rollouts, processes, cpu) in measure(settings).items()
+            [name, f"{rollouts:,.0f}", f"{processes:,.0f}", *(f"{milliseconds:.2f}" for milliseconds in cpu)]
+            for name, (rollouts, processes, *cpu) in measure(settings).items()
         ),
     )
 

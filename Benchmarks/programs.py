@@ -90,8 +90,16 @@ class Program:
             return False
 
     def cpu_seconds(self) -> float:
-        fields = Path(f"/proc/{self.child.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICK
+        """Its own processor time."""
+        return self._ticks(11, 12) / TICK
+
+    def children_cpu_seconds(self) -> float:
+        """The processor time of the children that it has waited for, and of theirs."""
+        return self._ticks(13, 14) / TICK
+
+    def _ticks(self, *fields: int) -> int:
+        values = Path(f"/proc/{self.child.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return sum(int(values[field]) for field in fields)
 
     def resident_megabytes(self) -> float:
         status = Path(f"/proc/{self.child.pid}/status").read_text()

@@ -14,8 +14,17 @@ public struct AttemptID: Sendable, Hashable, CustomStringConvertible {
 
     /// A name that no other attempt has.
     public static func random() -> AttemptID {
-        let digits = Array("0123456789abcdefghijklmnopqrstuvwxyz")
-        return AttemptID(unchecked: String((0..<16).map { _ in digits[Int.random(in: 0..<digits.count)] }))
+        var text: [UInt8] = []
+        // Eight digits take so little of a number that each is as likely as the others.
+        for _ in 0..<2 {
+            var number = UInt64.random(in: .min ... .max)
+            for _ in 0..<8 {
+                let digit = UInt8(number % 36)
+                text.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
+                number /= 36
+            }
+        }
+        return AttemptID(unchecked: String(decoding: text, as: UTF8.self))
     }
 
     private init(unchecked text: String) { description = text }

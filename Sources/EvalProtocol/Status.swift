@@ -10,6 +10,8 @@ public struct Status: Sendable, Hashable {
     public var details: [JSONValue]
     /// What travels beside the status, as `extras` of its log line, and is not a part of its JSON.
     public var extras: JSONObject
+    /// The text of the log line that brings it, where that is another than the message; no part of its JSON either.
+    package var lineMessage: String?
 
     public init(code: StatusCode, message: String, details: [JSONValue] = [], extras: JSONObject = [:]) {
         self.code = code

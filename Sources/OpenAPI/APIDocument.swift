@@ -20,9 +20,12 @@ package struct APIDocument: Sendable {
     package let json: JSONValue
 
     /// - Parameters:
+    ///   - root: Where the paths begin, seen from where the description is.
     ///   - needsKey: Whether operations that are not open need a bearer key; otherwise any or none will do.
     ///   - places: In the order in which they are to be shown.
-    package init(title: String, details: String, needsKey: Bool, keyDetails: String, places: [Place]) {
+    package init(
+        title: String, details: String, root: String = "/", needsKey: Bool, keyDetails: String, places: [Place]
+    ) {
         var paths = JSONObject()
         var schemas: [String: JSONObject] = [:]
         var answers: [String: JSONObject] = [:]
@@ -51,7 +54,7 @@ package struct APIDocument: Sendable {
                 "title": .string(title), "version": "1", "description": .string(details),
                 "license": ["name": "Apache-2.0", "identifier": "Apache-2.0"],
             ],
-            "servers": [["url": "/"]],
+            "servers": [["url": .string(root)]],
             "security": needsKey ? [bearer] : [[:], bearer],
             "tags": .array(tags.map { ["name": .string($0)] }),
             "paths": .object(paths),

@@ -29,11 +29,14 @@ enum PrometheusText {
     }
 
     static func escaped(label: String) -> String {
-        escaped(help: label).replacing("\"", with: "\\\"")
+        let text = escaped(help: label)
+        return text.utf8.contains(UInt8(ascii: "\"")) ? text.replacing("\"", with: "\\\"") : text
     }
 
     static func escaped(help: String) -> String {
-        help.replacing("\\", with: "\\\\").replacing("\n", with: "\\n")
+        // Nearly every text, and it is looked up for each count.
+        guard help.utf8.contains(where: { $0 == UInt8(ascii: "\\") || $0 == UInt8(ascii: "\n") }) else { return help }
+        return help.replacing("\\", with: "\\\\").replacing("\n", with: "\\n")
     }
 
     /// A number as the format has it: whole ones without a point.

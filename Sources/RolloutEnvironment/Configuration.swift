@@ -59,8 +59,8 @@ extension RolloutEnvironment {
 
         /// A file in which accepted rollouts are noted, so that an environment that was killed and is started again ends the
         /// processes that it left behind and reports the rollouts that it lost as UNAVAILABLE at once. Each environment
-        /// needs one of its own, on a disk that outlives the process; the folder has to exist. `nil`: none, and such
-        /// rollouts end when their leases do.
+        /// needs one of its own, on a disk that outlives the process; the folder has to exist. While it cannot be written,
+        /// as on a full disk, `/init` is answered 503. `nil`: none, and such rollouts end when their leases do.
         public var journal: String?
 
         /// The gateway that logs and statuses go to. Without it: `FW_TRACING_GATEWAY_BASE_URL`, then the gateway in
@@ -69,8 +69,15 @@ extension RolloutEnvironment {
         /// That gateway's key; without it `FIREWORKS_API_KEY`.
         public var gatewayAPIKey: String?
 
-        /// Keys of which one has to be shown, as bearer or as the `api_key` of `/init`; none: everybody may.
+        /// Keys of which one has to be shown, as bearer or as the `api_key` of `/init`; those of
+        /// `ROLLCALL_ENVIRONMENT_KEYS`, separated by commas, count beside them. None: everybody may.
         public var acceptedAPIKeys: [String] = []
+        /// A secret that has to stand in front of each path, as in `/SECRET/init`, for callers that cannot show a key, as
+        /// the Python client: it is given `https://host/SECRET` as base URL. Everything without it is answered 404.
+        /// At least 16 characters that a URL takes as they are. It is no part of what `handle(_:authorization:)` sees.
+        public var pathSecret: String?
+        /// The certificate with which `run(host:port:)` serves; without it, plain HTTP.
+        public var tls: TLSFiles?
 
         /// The only places to which a `model_base_url` may point, such as `https://gateway.example.com`; others are
         /// answered 403. `nil`: any.

@@ -18,15 +18,20 @@ extension EnvironmentCore {
         guard body.count <= configuration.maximumBodyBytes else { return tooLarge }
         let request: InitRequest
         let limits: RequestedLimits
+        // What is wrong with the body is of no concern to those who may not send one, and their key may be in it.
+        var isAuthorized = isAuthorized(authorization)
         do {
             request = try InitRequest(parsing: body)
+            isAuthorized = isAuthorized || keys.accepts(authorization: nil, key: request.apiKey)
+            guard isAuthorized else { return unauthorized }
             limits = try RequestedLimits(request.metadata)
-        } catch let error as JSONDecodingError {
-            return .error(400, code: "invalid_field", "\(error)", param: error.path.description)
         } catch {
-            return .error(400, code: "invalid_json", "The body is \(error).")
+            guard isAuthorized else { return unauthorized }
+            guard let error = error as? JSONDecodingError else {
+                return .error(400, code: "invalid_json", "The body is \(error).")
+            }
+            return .error(400, code: "invalid_field", "\(error)", param: error.path.description)
         }
-        guard acceptedKeys.accepts(authorization: authorization, bodyKey: request.apiKey) else { return unauthorized }
         let tagged = request.modelBaseURL.flatMap { TaggedURL($0) }
         if let url = request.modelBaseURL, !url.isEmpty {
             guard let origin = WebOrigin(url) else {
@@ -41,10 +46,7 @@ extension EnvironmentCore {
                         + "configuration lists the origins that it does.", param: "model_base_url")
             }
         }
-        if let journalError {
-            return .error(
-                503, code: "journal_unavailable", "\(journalError) Without it no rollout is accepted.", retryAfter: 30)
-        }
+        if let journalError { return unjournaled(journalError) }
         if reporter.isOverloaded {
             return .error(
                 503, code: "statuses_waiting",
@@ -57,6 +59,10 @@ extension EnvironmentCore {
         case .onceRunning: outcome.answer
         case .onceEnded: await answerOnceEnded(outcome)
         }
+    }
+
+    private func unjournaled(_ error: any Error) -> InitAnswer {
+        .error(503, code: "journal_unavailable", "\(error) Without it no rollout is accepted.", retryAfter: 30)
     }
 
     /// What holds for a rollout that came at `arrival`.
@@ -145,7 +151,11 @@ extension EnvironmentCore {
             gatewayKey: chosen.keyOwner(
                 ownKey: configuration.gatewayAPIKey ?? configuration.variable("FIREWORKS_API_KEY")),
             acceptedAt: Int(Date().timeIntervalSince1970))
-        await journal?.add(.accepted(record))
+        if let error = await journal?.add(.accepted(record)) {
+            registry.withdraw(key)
+            journal?.append(.forgotten(key))
+            return .refused(unjournaled(error))
+        }
         if !terms.budget.isEmpty, let problem = await register(context, terms, chosen) {
             registry.withdraw(key)
             journal?.append(.forgotten(key))

@@ -7,7 +7,9 @@ import RolloutTracing
 extension EnvironmentCore {
     /// Ends what the process before this one left behind, and reports how its rollouts ended.
     func recover(_ records: [JournalRecord]) async {
-        await LeftProcesses(records.flatMap(\.processes)).end()
+        // Whoever waits for these rollouts hears of them within a second.
+        await ProcessFamily(left: records.flatMap(\.processes)).end(
+            grace: .milliseconds(300), limit: .milliseconds(300))
         for record in records {
             let status = Self.end(of: record)
             let context = context(of: record)
@@ -16,8 +18,7 @@ extension EnvironmentCore {
                 // The caller's key is gone; a gateway that wants it would refuse the status for ever.
                 Task { await reportWithoutKey(status, for: context, record) }
             } else {
-                reporter.report(
-                    status, for: context, message: status.message, extras: status.extras.removing(["rollcall"]))
+                reporter.reportEnd(status, for: context)
             }
         }
         let lost = records.filter { $0.end == nil }.count
@@ -47,7 +48,7 @@ extension EnvironmentCore {
         switch result {
         case .acknowledged: break
         case .unreachable:
-            reporter.report(status, for: context, message: status.message, extras: status.extras.removing(["rollcall"]))
+            reporter.reportEnd(status, for: context)
         case .refused(let code, let reason):
             journal?.append(.forgotten(record.key))
             configuration.logger.warning(

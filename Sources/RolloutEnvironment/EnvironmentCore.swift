@@ -16,11 +16,15 @@ final class EnvironmentCore: Sendable {
     let leases: LeaseKeeper?
     let metrics: EnvironmentMetrics
     let client: HTTPClient
-    let acceptedKeys: AcceptedKeys
+    /// Keys of which callers show one.
+    let keys: KeyRing
+    let pathSecret: PathSecret?
     let allowedModelOrigins: Set<WebOrigin>?
     let journal: Journal?
     /// Why there is no journal though one is wanted.
     let journalError: (any Error)?
+    /// Why the environment must not be served as it is configured.
+    let accessError: RolloutEnvironment.ConfigurationError?
     /// Opens when what the process before this one left behind has been dealt with.
     let hasRecovered = Latch()
 
@@ -47,7 +51,11 @@ final class EnvironmentCore: Sendable {
                 delivery.renewLeases($0, lease: lease)
             }
         }
-        acceptedKeys = AcceptedKeys(configuration.acceptedAPIKeys)
+        keys = KeyRing(keys: configuration.acceptedAPIKeys)
+            .adding(KeyRing(list: configuration.variable("ROLLCALL_ENVIRONMENT_KEYS") ?? ""))
+        let (pathSecret, accessError) = Self.readPathSecret(configuration)
+        self.pathSecret = pathSecret
+        self.accessError = accessError
         allowedModelOrigins = configuration.allowedModelOrigins.map { Set($0.compactMap { WebOrigin($0) }) }
         for origin in configuration.allowedModelOrigins ?? [] where WebOrigin(origin) == nil {
             configuration.logger.error("allowedModelOrigins: \(origin) is no http or https origin, and allows nothing")
@@ -81,6 +89,23 @@ final class EnvironmentCore: Sendable {
             configuration.logger.error("\(error)")
             return (nil, error)
         }
+    }
+
+    private static func readPathSecret(
+        _ configuration: RolloutEnvironment.Configuration
+    ) -> (PathSecret?, RolloutEnvironment.ConfigurationError?) {
+        guard let text = configuration.pathSecret else { return (nil, nil) }
+        do {
+            return (try PathSecret(text), nil)
+        } catch {
+            configuration.logger.error("\(error)")
+            return (nil, error)
+        }
+    }
+
+    /// - Throws: Why the environment cannot be served.
+    func checkStart() throws {
+        if let error = accessError ?? journalError { throw error }
     }
 
     deinit {
@@ -149,7 +174,8 @@ final class EnvironmentCore: Sendable {
             [
                 request.apiKey, configuration.gatewayAPIKey, configuration.model.apiKey,
                 configuration.variable("FIREWORKS_API_KEY"), configuration.variable("OPENAI_API_KEY"),
-            ] + configuration.acceptedAPIKeys)
+                configuration.pathSecret,
+            ] + keys.keys)
     }
 
     var tooLarge: InitAnswer {
@@ -163,14 +189,15 @@ final class EnvironmentCore: Sendable {
     }
 
     var unauthorized: InitAnswer {
-        .error(
+        var answer = InitAnswer.error(
             401, code: "invalid_api_key",
-            "No accepted key: send one of acceptedAPIKeys as bearer, or as api_key in the body of /init.")
+            "No accepted key: send one of the environment's keys (acceptedAPIKeys, ROLLCALL_ENVIRONMENT_KEYS) as bearer, "
+                + "or as api_key in the body of /init.", type: "authentication_error", param: "Authorization")
+        answer.headers.append(("www-authenticate", "Bearer"))
+        return answer
     }
 
-    func isAuthorized(_ authorization: String?) -> Bool {
-        acceptedKeys.accepts(authorization: authorization, bodyKey: nil)
-    }
+    func isAuthorized(_ authorization: String?) -> Bool { keys.accepts(authorization: authorization) }
 }
 
 extension Status {

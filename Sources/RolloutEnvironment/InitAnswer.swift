@@ -27,10 +27,9 @@ public struct InitAnswer: Sendable {
 
     /// An error in OpenAI's shape, with the same sentence as `detail` and an id to ask about.
     static func error(
-        _ status: Int, code: String, _ message: String, param: String? = nil, retryAfter: Int? = nil
-    )
-        -> InitAnswer
-    {
+        _ status: Int, code: String, _ message: String, type: String? = nil, param: String? = nil,
+        retryAfter: Int? = nil
+    ) -> InitAnswer {
         let id = "req-\(String(UInt64.random(in: .min ... .max), radix: 36))"
         var headers = [(name: "x-rollcall-request-id", value: id)]
         if let retryAfter { headers.append(("retry-after", String(retryAfter))) }
@@ -39,7 +38,7 @@ public struct InitAnswer: Sendable {
             json: [
                 "error": [
                     "message": .string(message),
-                    "type": .string(status < 500 ? "invalid_request_error" : "server_error"),
+                    "type": .string(type ?? (status < 500 ? "invalid_request_error" : "server_error")),
                     "param": param.map { .string($0) } ?? .null, "code": .string(code),
                 ],
                 "detail": .string(message),

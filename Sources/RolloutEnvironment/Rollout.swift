@@ -30,8 +30,6 @@ public struct Rollout: Sendable {
     let context: RolloutContext
     let reporter: any RolloutReporter
     let gate: ModelCallGate
-    /// What goes along with the status of an agent that is a process.
-    let closingLine = ClosingLine()
     /// Where processes that the rollout starts are to be noted; `nil` when the environment keeps no journal.
     package let journal: RolloutJournal?
 

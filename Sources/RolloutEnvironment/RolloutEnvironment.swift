@@ -36,9 +36,10 @@ public struct RolloutEnvironment: Service, Sendable {
     /// - Parameters:
     ///   - host: `localhost` is 127.0.0.1 and ::1.
     ///   - port: 0 takes a free one.
-    /// - Throws: When the address or the journal cannot be had.
+    /// - Throws: When the address or the journal cannot be had; ``ConfigurationError`` for a path secret or a certificate
+    ///   that cannot be used.
     public func run(host: String, port: Int) async throws {
-        if let error = core.journalError { throw error }
+        try core.checkStart()
         // Each rollout may have a caller, a model call and lines on their way.
         OpenFiles.raiseLimit()
         try await EnvironmentServer(environment: self, host: host, port: port).runUntilSignal()
@@ -47,7 +48,7 @@ public struct RolloutEnvironment: Service, Sendable {
     /// Waits for graceful shutdown, then drains. For those who serve ``addRoutes(to:)`` or
     /// ``handle(_:authorization:)`` themselves: list it after the server, so that it drains before the server stops.
     public func run() async throws {
-        if let error = core.journalError { throw error }
+        try core.checkStart()
         // To be cancelled is the other way to be told to stop.
         try? await gracefulShutdown()
         let logger = core.configuration.logger
@@ -83,7 +84,8 @@ public struct RolloutEnvironment: Service, Sendable {
     }
 
     /// Adds `POST /init`, `POST /cancel`, `GET /status`, `GET /health`, `GET /metrics` and `GET /openapi.json`, which
-    /// describes them, to a Hummingbird router, or to a group of it. The router's `/` stays its own.
+    /// describes them, to a Hummingbird router, or to a group of it. The router's `/` stays its own. With a
+    /// ``Configuration/pathSecret`` they stand behind it, and TLS is the application's own affair.
     public func addRoutes<Context: RequestContext>(to router: some RouterMethods<Context>) {
         EnvironmentRoutes(core: core, servesRoot: false).add(to: router)
     }

@@ -2,7 +2,7 @@
 
 /// A setting that a processor cannot work with.
 public struct ConfigurationError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// The setting: `environment`, `gateway`.
+    /// The setting: `environment`, `gateway`, `environmentCAFile`.
     public let setting: String
     public let reason: String
 

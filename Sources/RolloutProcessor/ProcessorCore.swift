@@ -33,7 +33,8 @@ final class ProcessorCore: Sendable {
     ) {
         self.configuration = configuration
         self.gateway = gateway
-        environment = EnvironmentClient(http: http, baseURL: environmentURL, secret: configuration.apiKey)
+        environment = EnvironmentClient(
+            http: http, baseURL: environmentURL, key: configuration.environmentKey, modelKey: configuration.apiKey)
         feed = StatusFeed(gateway: gateway, experimentID: experimentID, pollInterval: configuration.pollInterval)
         registrar = Registrar(gateway: gateway, deadline: configuration.timeout + Self.deadlineMargin)
         initGate = Gate(width: min(max(1, configuration.maximumConnections), 512))

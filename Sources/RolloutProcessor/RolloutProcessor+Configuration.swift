@@ -5,8 +5,13 @@ public import Logging
 extension RolloutProcessor {
     /// Where rollouts run and how they are waited for.
     public struct Configuration: Sendable {
-        /// The environment's base URL; `/init` and `/cancel` are appended.
+        /// The environment's base URL; `/init` and `/cancel` are appended. Its path, where an environment may want a secret,
+        /// is shown nowhere.
         public var environmentURL: String
+        /// The bearer key for the environment, if it wants one.
+        public var environmentKey: String?
+        /// A file in PEM with certificates to trust for the environment, beside the system's.
+        public var environmentCAFile: String?
         /// The gateway's base URL, with or without a final `/v1`.
         public var gatewayURL: String
         /// The key that travels in `/init`, for the model calls.

@@ -3,6 +3,8 @@
 import AsyncHTTPClient
 public import EvalProtocol
 import NIOCore
+import NIOPosix
+import NIOSSL
 
 /// The caller's side of rollouts: triggers an environment for each row, waits for its terminal status, and brings the
 /// trajectory back from the gateway.
@@ -21,13 +23,14 @@ public struct RolloutProcessor: Sendable {
 
     /// Runs `body` with a processor; connections, the stream of statuses and rollouts left in flight end with it.
     ///
-    /// - Throws: ``ConfigurationError`` for URLs that are none; what `body` throws.
+    /// - Throws: ``ConfigurationError`` for URLs that are none and certificates that cannot be read; what `body` throws.
     public static func with<Value: Sendable>(
         _ configuration: Configuration, _ body: (RolloutProcessor) async throws -> Value
     ) async throws -> Value {
         let environmentURL = try BaseURL.normalize(configuration.environmentURL, setting: "environment")
         let gatewayURL = try BaseURL.normalizeGateway(configuration.gatewayURL, setting: "gateway")
-        let http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: httpConfiguration(configuration))
+        let http = HTTPClient(
+            eventLoopGroupProvider: .singleton, configuration: try await httpConfiguration(configuration))
         let gateway = GatewayAccess(
             baseURL: gatewayURL, apiKey: configuration.gatewayKey ?? configuration.apiKey,
             includePayloads: configuration.includePayloads)
@@ -78,8 +81,8 @@ public struct RolloutProcessor: Sendable {
     ///   - accepted: Whether `/init` was answered, which ``Configuration/onProgress`` tells.
     public func diagnose(rolloutID: String, triggered: Bool = true, accepted: Bool) async -> RolloutDiagnosis {
         var diagnosis = RolloutDiagnosis(
-            rolloutID: rolloutID, environmentURL: core.environment.baseURL, gatewayURL: core.gateway.baseURL,
-            triggered: triggered, accepted: accepted)
+            rolloutID: rolloutID, environmentURL: BaseURL.shown(core.environment.baseURL),
+            gatewayURL: core.gateway.baseURL, triggered: triggered, accepted: accepted)
         await core.gateway.observe(&diagnosis)
         return diagnosis
     }
@@ -108,8 +111,20 @@ public struct RolloutProcessor: Sendable {
         queue.finish(end)
     }
 
-    private static func httpConfiguration(_ configuration: Configuration) -> HTTPClient.Configuration {
+    private static func httpConfiguration(_ configuration: Configuration) async throws -> HTTPClient.Configuration {
         var http = HTTPClient.Configuration()
+        if let path = configuration.environmentCAFile {
+            let certificates = try? await NIOThreadPool.singleton.runIfActive {
+                try NIOSSLCertificate.fromPEMFile(path)
+            }
+            guard let certificates, !certificates.isEmpty else {
+                throw ConfigurationError(
+                    setting: "environmentCAFile", reason: "\(path) cannot be read as certificates in PEM")
+            }
+            var tls = TLSConfiguration.makeClientConfiguration()
+            tls.additionalTrustRoots = [.certificates(certificates)]
+            http.tlsConfiguration = tls
+        }
         http.timeout.connect = .seconds(3)
         http.connectionPool.idleTimeout = .seconds(4)
         http.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = min(

@@ -1,6 +1,7 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import EvalProtocol
 import Foundation
 import Logging
 import ModelProxy

@@ -1,5 +1,6 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
+import EvalProtocol
 import Foundation
 import Logging
 import ModelProxy
@@ -82,8 +83,8 @@ struct GatewaySettings {
         do {
             return listed.adding(
                 try KeyRing(file: try sources.contents(of: file, flag: "--api-keys-file"), name: file))
-        } catch let error as ProxyConfigurationError {
-            throw GatewaySettingError(description: error.description)
+        } catch let error as KeyFileError {
+            throw GatewaySettingError(description: "--api-keys-file: \(error)")
         }
     }
 

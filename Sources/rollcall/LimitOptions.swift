@@ -21,6 +21,7 @@ struct LimitOptions: ParsableArguments {
     @Option(limit: .tags) var tags: String?
     @Option(limit: .rolloutLogs) var rolloutLogs: String?
     @Option(limit: .answerLogs) var answerLogs: String?
+    @Option(limit: .answerLogBytes) var answerLogBytes: String?
     @Option(limit: .answerTraces) var answerTraces: String?
     @Option(limit: .pendingRecords) var pendingRecords: String?
     @Option(limit: .pendingBytes) var pendingBytes: String?
@@ -48,8 +49,9 @@ struct LimitOptions: ParsableArguments {
             (.calls, calls), (.accountCalls, accountCalls), (.rolloutCalls, rolloutCalls), (.bodyBytes, bodyBytes),
             (.answerBytes, answerBytes), (.logBodyBytes, logBodyBytes), (.incomingBytes, incomingBytes),
             (.headBytes, headBytes), (.headerFields, headerFields), (.idBytes, idBytes), (.tags, tags),
-            (.rolloutLogs, rolloutLogs), (.answerLogs, answerLogs), (.answerTraces, answerTraces),
-            (.pendingRecords, pendingRecords), (.pendingBytes, pendingBytes), (.connections, connections),
+            (.rolloutLogs, rolloutLogs), (.answerLogs, answerLogs), (.answerLogBytes, answerLogBytes),
+            (.answerTraces, answerTraces), (.pendingRecords, pendingRecords), (.pendingBytes, pendingBytes),
+            (.connections, connections),
             (.idle, idle), (.head, head), (.bodyPause, bodyPause), (.body, body), (.unread, unread),
             (.waiting, waiting), (.eventStreams, eventStreams), (.unreadEvent, unreadEvent),
             (.upstreamConnections, upstreamConnections), (.upstreamWaiting, upstreamWaiting),
@@ -104,6 +106,9 @@ extension GatewayLimit {
     static let answerLogs = count(
         "max-logs-per-answer", \.gateway.routes.logs, 1...1_000_000,
         "Log lines in an answer, whatever limit the request names.")
+    static let answerLogBytes = bytes(
+        "max-log-answer-bytes", \.gateway.routes.logAnswerBytes, 1024...1 << 30,
+        "Their bytes, after which no further line is begun.")
     static let answerTraces = count(
         "max-traces-per-answer", \.gateway.routes.traces, 1...1_000_000,
         "Traces in an answer, whatever limit the request names.")

@@ -12,8 +12,9 @@ struct RolloutCommand: AsyncParsableCommand {
         abstract: "Run rollouts through an environment and show how they ended.",
         discussion: """
             Each row is sent to the environment's /init, its status awaited and its trajectory read from the gateway. \
-            The key for model calls is EP_REMOTE_API_KEY, then FIREWORKS_API_KEY. The exit code is 0 only if every \
-            rollout finished.
+            The key for model calls is EP_REMOTE_API_KEY, then FIREWORKS_API_KEY; an environment that wants a key is shown \
+            ROLLCALL_ENVIRONMENT_KEY, and one that wants a secret in front of its paths has it in its URL. The exit code \
+            is 0 only if every rollout finished.
             """)
 
     @Option(
@@ -21,6 +22,12 @@ struct RolloutCommand: AsyncParsableCommand {
         help: ArgumentHelp(
             "The environment's base URL (default: EP_REMOTE_ROLLOUT_PROCESSOR_BASE_URL).", valueName: "url"))
     var environment: String?
+
+    @Option(
+        name: .customLong("environment-ca-file"),
+        help: ArgumentHelp(
+            "A file in PEM with certificates to trust for the environment, beside the system's.", valueName: "file"))
+    var environmentCAFile: String?
 
     @Option(
         help: ArgumentHelp(
@@ -125,6 +132,8 @@ struct RolloutCommand: AsyncParsableCommand {
         var configuration = RolloutProcessor.Configuration(
             environmentURL: environment, gatewayURL: gateway,
             apiKey: variable("EP_REMOTE_API_KEY") ?? variable("FIREWORKS_API_KEY"))
+        configuration.environmentKey = variable("ROLLCALL_ENVIRONMENT_KEY")
+        configuration.environmentCAFile = environmentCAFile
         configuration.timeout = .milliseconds(Int64(timeout * 1_000))
         configuration.maximumConnections = min(concurrency, 512)
         return configuration

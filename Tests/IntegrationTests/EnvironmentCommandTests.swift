@@ -24,8 +24,10 @@ import WireJSON
                 apiKey: "caller-key-1234")
         }
 
-        func environment(_ options: [String], _ command: [String]) throws -> RollcallProcess {
-            try RollcallProcess("environment", options + ["--env", mark, "--"] + command)
+        func environment(
+            _ options: [String], _ command: [String], variables: [String: String] = [:]
+        ) throws -> RollcallProcess {
+            try RollcallProcess("environment", options + ["--env", mark, "--"] + command, variables: variables)
         }
 
         /// The processes of this world's commands.
@@ -112,6 +114,14 @@ import WireJSON
             (["--env", "FIREWORKS_API_KEY=x", "--", "true"], 64, "FIREWORKS_API_KEY is set for each rollout"),
             (["--init-file", "x", "--", "true"], 64, "--once"),
             (["--log-level", "loud", "--", "true"], 64, "--log-level"),
+            (["--tls-key", "k", "--", "true"], 64, "--tls-key needs --tls-certificate"),
+            (["--tls-certificate", "c", "--", "true"], 64, "--tls-certificate needs --tls-key"),
+            (["--tls-certificate", "/no/it", "--tls-key", "k", "--", "true"], 64, "--tls-certificate: there is no"),
+            (["--path-secret-file", "/no/such", "--", "true"], 64, "--path-secret-file: the file /no/such cannot be"),
+            (["--path-secret-file", "/dev/null", "--", "true"], 64, "--path-secret-file: the path secret must be"),
+            (["--api-keys-file", "/no/such", "--", "true"], 64, "--api-keys-file: the file /no/such cannot be read"),
+            (["--api-keys-file", "/dev/null", "--", "true"], 64, "/dev/null has no key in it"),
+            (["--once", "--api-keys-file", "k", "--", "true"], 64, "--api-keys-file is for callers of a server"),
             (["--once", "--init-file", "/no/such", "--", "true"], 65, "/no/such cannot be read"),
         ] as [([String], Int32, String)])
     func wrong(arguments: [String], code: Int32, says: String) async throws {
@@ -127,6 +137,81 @@ import WireJSON
                 "environment", ["--host", "127.0.0.1", "--port", "\(other.port)", "--", "true"])
             #expect(try await process.exitCode() == 1)
             #expect(process.errors.contains("port \(other.port) of 127.0.0.1 is in use"), "\(process.errors)")
+        }
+    }
+
+    // MARK: Access
+
+    @Test("with keys, a path secret and TLS, rollcall rollout gets through with what it is given, and with no less")
+    func access() async throws {
+        try await withWorld { world in
+            let folder = FileManager.default.temporaryDirectory.appending(path: "rollcall-\(UUID().uuidString)")
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            defer { try? FileManager.default.removeItem(at: folder) }
+            let tls = try TestCertificate.write(to: folder)
+            let (secretFile, keysFile) = (folder.appending(path: "secret"), folder.appending(path: "keys"))
+            let secret = "a-secret-in-front-of-paths"
+            try Data("\(secret)\n".utf8).write(to: secretFile)
+            try Data("# callers\nkey-of-a-file somebody\n".utf8).write(to: keysFile)
+            for (file, mode) in [(secretFile, 0o644), (keysFile, 0o600)] {
+                try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: file.path)
+            }
+            let environment = try world.environment(
+                [
+                    "--host", "127.0.0.1", "--port", "0", "--gateway-url", world.gatewayURL, "--log-level", "trace",
+                    "--path-secret-file", secretFile.path, "--api-keys-file", keysFile.path, "--tls-certificate",
+                    tls.certificate, "--tls-key", tls.key,
+                ], ProcessLoop.python(ProcessAgentTests.chat + #"print(ask(request["messages"])["content"])"#),
+                variables: ["ROLLCALL_ENVIRONMENT_KEYS": "key-of-the-variable"])
+            defer { environment.end() }
+            let ready = try await environment.ready()
+            let port = try #require(ready["port"]?.int)
+            #expect(ready["url"]?.string == "https://127.0.0.1:\(port)")
+            #expect(environment.errors.contains("--path-secret-file: \(secretFile.path) can be read by others"))
+            #expect(!environment.errors.contains("\(keysFile.path) can be read"))
+            #expect(!environment.errors.contains("whoever reaches it there"))
+
+            func rollout(
+                path: String = "/a-secret-in-front-of-paths", key: String?, ca: Bool = true
+            ) async throws -> (code: Int32, said: String) {
+                let process = try RollcallProcess(
+                    "rollout",
+                    [
+                        "--environment", "https://127.0.0.1:\(port)\(path)", "--gateway", world.gatewayURL, "--model",
+                        "scripted", "--message", "hello", "--timeout", "10",
+                    ] + (ca ? ["--environment-ca-file", tls.certificate] : []),
+                    variables: key.map { ["ROLLCALL_ENVIRONMENT_KEY": $0] } ?? [:])
+                let code = try await process.exitCode()
+                return (code, process.output + process.errors)
+            }
+            for key in ["key-of-a-file", "key-of-the-variable"] {
+                let outcome = try await rollout(key: key)
+                #expect(outcome.code == 0, "\(outcome.said); \(environment.errors)")
+            }
+            let refused = [
+                (try await rollout(key: nil), "HTTP 401"), (try await rollout(key: "another-key"), "HTTP 401"),
+                (try await rollout(path: "", key: "key-of-a-file"), "HTTP 404"),
+                (try await rollout(key: "key-of-a-file", ca: false), "CERTIFICATE_VERIFY_FAILED"),
+            ]
+            for (outcome, words) in refused {
+                #expect(outcome.code == 1 && outcome.said.contains(words), "\(outcome.said)")
+                #expect(!outcome.said.contains(secret))
+            }
+            environment.signal(SIGTERM)
+            #expect(try await environment.exitCode() == 0, "\(environment.errors)")
+            let said = environment.output + environment.errors
+            for hidden in [secret, "key-of-a-file", "key-of-the-variable"] { #expect(!said.contains(hidden)) }
+        }
+    }
+
+    @Test("keys are for callers of a server: --once takes its one request without") func onceWithKeys() async throws {
+        try await withWorld { world in
+            let file = FileManager.default.temporaryDirectory.appending(path: "\(UUID().uuidString).json")
+            try Data(world.request("keyed").serialized()).write(to: file)
+            defer { try? FileManager.default.removeItem(at: file) }
+            let process = try world.environment(
+                ["--once", "--init-file", file.path], ["true"], variables: ["ROLLCALL_ENVIRONMENT_KEYS": "a-key"])
+            #expect(try await process.exitCode() == 0, "\(process.errors)")
         }
     }
 

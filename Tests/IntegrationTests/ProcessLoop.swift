@@ -26,7 +26,7 @@ struct ProcessLoop {
 
     static func with(
         _ command: [String], configure: (inout ProcessRollout.Configuration) -> Void,
-        environment: RolloutEnvironment.Configuration = Loop.quietConfiguration(),
+        timeout: Duration? = nil, environment: RolloutEnvironment.Configuration = Loop.quietConfiguration(),
         run body: @escaping @Sendable (ProcessLoop) async throws -> Void
     ) async throws {
         var configuration = ProcessRollout.Configuration()
@@ -35,6 +35,8 @@ struct ProcessLoop {
         configure(&configuration)
         let mark = configuration.variables["TEST_MARK"] ?? ""
         let agent = try ProcessRollout(command, configuration: configuration)
+        var environment = environment
+        environment.timeout = timeout ?? environment.timeout
         try await Loop.with(model: ModelAnswers.echo, configuration: environment, agent: agent.run) { loop in
             try await body(ProcessLoop(loop: loop, agent: agent, mark: mark))
         }

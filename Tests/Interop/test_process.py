@@ -21,8 +21,8 @@ class ProcessEnvironment(Process):
     def __init__(self, gateway: str, agent, *options: str):
         command = [BIN / "rollcall", "environment", "--port", "0", "--gateway-url", gateway, *VARIABLES, *options]
         super().__init__("process-environment", *command, "--", sys.executable, agent)
-        port = self.line(r"\"url\": *\"https?://[^\"]+:(\d+)\"")[1]
-        self.url = f"http://localhost:{port}"
+        self.port = self.line(r"\"url\": *\"https?://[^\"]+:(\d+)\"")[1]
+        self.url = f"http://localhost:{self.port}"
 
 
 class ProcessAgentServer(Process):
@@ -89,6 +89,40 @@ def test_a_failure_that_the_agent_reports_is_told_once(rollout, gateway, as_proc
     assert shape(process) == shape(server)
     assert process.rollout_status.code == Status.Code.INTERNAL
     assert process.rollout_status.message == "told to fail"
+
+
+def test_a_secret_in_front_of_the_path_is_a_part_of_the_base_url(rollout, gateway, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("a-secret-in-front-of-paths\n")
+    secret.chmod(0o600)
+    environment = ProcessEnvironment(gateway.url, HERE / "process_agent.py", "--path-secret-file", secret)
+    try:
+        [row] = rollout(environment, gateway, ["no secret"], fail=True)
+        assert row.rollout_status.code == Status.Code.INTERNAL
+        assert "HTTP 404" in row.rollout_status.message
+        for end in ("", "/"):
+            environment.url = f"http://localhost:{environment.port}/{secret.read_text().strip()}{end}"
+            [row] = rollout(environment, gateway, ["behind the secret"])
+            assert row.rollout_status.code == Status.Code.FINISHED
+            assert row.messages[1].content == "echo 1: behind the secret"
+    finally:
+        assert environment.stop() == 0
+    assert secret.read_text().strip() not in environment.text()
+
+
+def test_a_key_is_the_api_key_of_the_client(rollout, gateway, tmp_path, monkeypatch):
+    monkeypatch.setenv("FIREWORKS_API_KEY", "key-of-the-caller")
+    keys = tmp_path / "keys"
+    keys.write_text("key-of-the-caller\n")
+    environment = ProcessEnvironment(gateway.url, HERE / "process_agent.py", "--api-keys-file", keys)
+    try:
+        [row] = rollout(environment, gateway, ["with a key"])
+        assert row.rollout_status.code == Status.Code.FINISHED
+        monkeypatch.setenv("FIREWORKS_API_KEY", "key-of-another")
+        [row] = rollout(environment, gateway, ["with another"], fail=True)
+        assert "HTTP 401" in row.rollout_status.message
+    finally:
+        assert environment.stop() == 0
 
 
 def test_many_processes_at_once(rollout, gateway, as_process):

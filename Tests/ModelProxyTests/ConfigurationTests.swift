@@ -38,8 +38,8 @@ struct ConfigurationTests {
         let ring = try KeyRing(file: "# keys\n\nk1 team-a\r\nk2\n", name: "keys")
         #expect(ring.account(authorization: "Bearer k1") == Account("team-a"))
         #expect(ring.account(authorization: "Bearer k2") == .default)
-        #expect(throws: ProxyConfigurationError.self) { try KeyRing(file: "a b c", name: "keys") }
-        #expect(throws: ProxyConfigurationError.self) { try KeyRing(file: "# none", name: "keys") }
+        #expect(throws: KeyFileError.self) { try KeyRing(file: "a b c", name: "keys") }
+        #expect(throws: KeyFileError.self) { try KeyRing(file: "# none", name: "keys") }
     }
 
     @Test("the standard upstream is called where the path names none")

@@ -15,7 +15,7 @@ import WireJSON
             attempt: AttemptID(attempt)!, gatewayURL: "http://g", gatewayKey: .own, acceptedAt: time)
     }
 
-    static let process = JournaledProcess(identifier: 4711, started: 99, boot: "b", variable: "MARK", marker: "m")
+    static let process = JournaledProcess(identifier: 4711, started: 99, boot: "b", marker: "m")
 
     private static let table: [([JournalEntry], [String])] = {
         let (a, b) = (record("a"), record("b"))

@@ -30,6 +30,11 @@ import WireJSON
             acceptedAt: Int(Date().timeIntervalSince1970) - age)
     }
 
+    /// Waits until the journal's file is let go, a moment after its last line.
+    private static func released(_ path: String) async throws {
+        try await eventually("free journal") { (try? Journal(path: path, logger: quiet)) != nil }
+    }
+
     private static func configuration(_ path: String) -> RolloutEnvironment.Configuration {
         var configuration = RolloutEnvironment.Configuration.test
         configuration.journal = path
@@ -46,6 +51,7 @@ import WireJSON
                 let attributes = try FileManager.default.attributesOfItem(atPath: path)
                 #expect(attributes[.posixPermissions] as? Int == 0o600)
             }
+            try await Self.released(path)
             let next = try Journal(path: path, logger: Self.quiet)
             #expect(next.recovered.map(\.metadata.rolloutID) == ["a"])
         }
@@ -74,6 +80,7 @@ import WireJSON
                 let size = try FileManager.default.attributesOfItem(atPath: path)[.size] as? Int ?? 0
                 #expect(size <= 2 << 20)
             }
+            try await Self.released(path)
             #expect(try Journal(path: path, logger: Self.quiet).recovered.map(\.metadata.rolloutID) == ["lives"])
         }
     }
@@ -96,6 +103,7 @@ import WireJSON
                     let ended = Self.record("ended", gateway: gateway.url).key
                     await journal.add(.ended(ended, .finished("was on its way", reward: 1)))
                 }
+                try await Self.released(path)
                 gateway.onLine { line in
                     line.rolloutID == "keyed" ? .json(["detail": "no key"], status: 401) : FakeGateway.taken
                 }
@@ -123,7 +131,7 @@ import WireJSON
                 }
                 #expect(gateway.codes(of: "old").isEmpty)
                 // Nothing is left for the one after, once this one has let go.
-                try await eventually("free journal") { (try? Journal(path: path, logger: Self.quiet)) != nil }
+                try await Self.released(path)
                 #expect(try Journal(path: path, logger: Self.quiet).recovered.isEmpty)
             }
         }
@@ -139,7 +147,7 @@ import WireJSON
                 let left = Process()
                 left.executableURL = URL(fileURLWithPath: "/bin/sh")
                 left.arguments = ["-c", script]
-                left.environment = ["PATH": "/usr/bin:/bin", "TEST_MARK": marker]
+                left.environment = ["PATH": "/usr/bin:/bin", "ROLLCALL_PROCESS_MARKER": marker]
                 let output = Pipe()
                 left.standardOutput = output
                 left.standardError = FileHandle.nullDevice
@@ -156,9 +164,9 @@ import WireJSON
                         .processStarted(
                             record.key,
                             JournaledProcess(
-                                identifier: left.processIdentifier, started: 0, boot: "", variable: "TEST_MARK",
-                                marker: marker)))
+                                identifier: left.processIdentifier, started: 0, boot: "", marker: marker)))
                 }
+                try await Self.released(path)
                 let wereGone = Kept<Bool>()
                 gateway.onLine { line in
                     if line.code == .unavailable {
@@ -181,8 +189,8 @@ import WireJSON
                 let seen = Kept<[String]>()
                 let environment = RolloutEnvironment(Self.configuration(path)) { rollout in
                     let journal = try #require(rollout.journal)
-                    await journal.processStarted(4_711, started: 12, variable: "MARK", marker: "of-this-one")
-                    await journal.processStarted(4_712, started: 13, variable: "MARK", marker: "of-this-one")
+                    await journal.processStarted(4_711, started: 12, marker: "of-this-one")
+                    await journal.processStarted(4_712, started: 13, marker: "of-this-one")
                     journal.processEnded(4_712)
                     await journal.journal.flush()
                     var damaged = 0

@@ -48,7 +48,7 @@ import WireJSON
                     let request = InitRequest.test(id, gateway: gateway.url, key: "secret-key")
                     #expect(try await environment.initialize(request).status == 200)
                 }
-                _ = try await environment.post("/init", [:])
+                _ = try await environment.post("/init", [:], headers: [("authorization", "Bearer secret-key")])
                 let before = try await metrics()
                 #expect(before["rollcall_environment_running"] == 1)
                 #expect(before["rollcall_environment_queued"] == 1)

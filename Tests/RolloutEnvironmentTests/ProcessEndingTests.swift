@@ -8,7 +8,6 @@ import Testing
 @Suite("Processes: how they end") struct ProcessEndingTests {
     struct Case: Sendable, CustomTestStringConvertible {
         var cause: ProcessEnding.Cause
-        var timeout: Duration?
         var memory: Int?
         var cpu: Int?
         var cpuTime: Duration?
@@ -50,17 +49,10 @@ import Testing
             cause: .signaled(SIGABRT), memory: 64, lines: ["what():  std::bad_alloc"], code: .resourceExhausted,
             reason: .processMemoryLimit, says: "64 MB"),
         Case(cause: .exited(1), lines: ["MemoryError"], code: .internal, reason: .processExited, says: "code 1"),
-        Case(
-            cause: .signaled(SIGKILL), timeout: .seconds(5), code: .deadlineExceeded, reason: .deadlinePassed,
-            says: "after 5 s"),
-        Case(
-            cause: .exited(0), timeout: .milliseconds(1_500), code: .deadlineExceeded, reason: .deadlinePassed,
-            says: "after 1.5 s"),
     ]
 
     @Test("each way to end has its status", arguments: cases) func ending(_ test: Case) {
         var ending = ProcessEnding(test.cause)
-        ending.passedTimeout = test.timeout
         ending.memoryMegabytes = test.memory
         ending.cpuSeconds = test.cpu
         ending.cpuTime = test.cpuTime

@@ -55,4 +55,29 @@ import Testing
         #expect(family.map(\.identifier) == [101, 102, 103, 104])
         #expect(entries.family(of: 999, marker: "nobody", self: 50).isEmpty)
     }
+
+    @Test("what a killed environment left is known by its start or its marker, never by its number alone")
+    func left() {
+        func entry(
+            _ identifier: Int32, parent: Int32 = 1, started: UInt64 = 7, isZombie: Bool = false, marker: String? = nil
+        ) -> ProcessEntry {
+            ProcessEntry(
+                identifier: identifier, parent: parent, session: identifier, isZombie: isZombie, started: started,
+                marker: marker)
+        }
+        func left(_ identifier: Int32, boot: String = RolloutJournal.boot) -> JournaledProcess {
+            JournaledProcess(identifier: identifier, started: 7, boot: boot, marker: "marked-\(identifier)")
+        }
+        let entries = [
+            entry(50, marker: "marked-100"),  // the environment
+            entry(100), entry(101, parent: 100, started: 8),
+            entry(110, started: 8),  // took the number of one that has ended
+            entry(120),  // of another start of the machine
+            entry(130, started: 9, marker: "marked-110"), entry(131, parent: 130), entry(132, isZombie: true),
+            entry(140, marker: "marked-999"),
+        ]
+        let processes = [left(100), left(110), left(120, boot: "another"), left(132)]
+        #expect(entries.family(of: processes, self: 50).map(\.identifier) == [100, 101, 130, 131])
+        #expect(entries.family(of: [], self: 50).isEmpty)
+    }
 }

@@ -102,8 +102,8 @@ import WireJSON
     func closing(text: String, code: StatusCode, message: String, extras: JSONObject) {
         let bytes = LineSplitter.Line(bytes: Array(text.utf8))
         let closing = OutputLine(bytes, from: .stdout).closing
-        #expect(closing?.status.code == code)
-        #expect(closing?.message == message)
+        #expect(closing?.code == code)
+        #expect((closing?.lineMessage ?? closing?.message) == message)
         #expect(closing?.extras == extras)
         #expect(OutputLine(bytes, from: .stderr).closing == nil)
     }

@@ -22,10 +22,16 @@ struct ServedEnvironment {
 
     let url: String
     let group: ServiceGroup
+    var client = HTTPClient.shared
 
     /// Runs `body` with `environment` served, and then stops it gracefully.
+    ///
+    /// - Parameters:
+    ///   - host: Where it listens, and where it is called, unless that is everywhere.
+    ///   - client: Calls it over TLS.
     static func with(
-        _ environment: RolloutEnvironment, host: String = "127.0.0.1", _ body: (ServedEnvironment) async throws -> Void
+        _ environment: RolloutEnvironment, host: String = "127.0.0.1", tls client: HTTPClient? = nil,
+        _ body: (ServedEnvironment) async throws -> Void
     ) async throws {
         let port = Kept<Int>()
         let server = EnvironmentServer(environment: environment, host: host, port: 0) { port.value = $0 }
@@ -35,7 +41,9 @@ struct ServedEnvironment {
             tasks.addTask { try await group.run() }
             do {
                 try await eventually("listening environment") { port.value != nil }
-                try await body(ServedEnvironment(url: "http://\(host):\(port.value!)", group: group))
+                let place = "\(host == "0.0.0.0" ? "127.0.0.1" : host):\(port.value!)"
+                let url = client == nil ? "http://\(place)" : "https://\(place)"
+                try await body(ServedEnvironment(url: url, group: group, client: client ?? .shared))
             } catch {
                 await group.triggerGracefulShutdown()
                 throw error
@@ -52,7 +60,7 @@ struct ServedEnvironment {
         request.method = method
         for header in headers { request.headers.add(name: header.0, value: header.1) }
         if let body { request.body = .bytes(ByteBuffer(bytes: body)) }
-        let answer = try await HTTPClient.shared.execute(request, timeout: .seconds(30))
+        let answer = try await client.execute(request, timeout: .seconds(30))
         let bytes = [UInt8](try await answer.body.collect(upTo: 1 << 20).readableBytesView)
         return Answer(
             status: Int(answer.status.code), headers: answer.headers, json: try? JSONValue(parsing: bytes),

@@ -113,6 +113,29 @@ extension StoreContractTests {
         try store.close()
     }
 
+    @Test("of lines that are too many bytes the newest come, one at least, and the one that set the status")
+    func bytes() async throws {
+        let folder = try Folder()
+        let store = try StoreKind.sqlite.open(folder)
+        var records: [StoreRecord] = [.log(Samples.log("r", code: .finished, message: "the end"))]
+        for number in 0..<10 {
+            let text = "\(number)" + String(repeating: "x", count: 10_000)
+            records.append(.log(Samples.log("r", message: text)))
+        }
+        _ = try store.apply(records)
+        func lines(_ maximumBytes: Int, limit: Int = 100) async throws -> [String] {
+            var query = LogQuery(account: .default, tags: ["rollout_id:r"], limit: limit)
+            query.maximumBytes = maximumBytes
+            return try await store.logs(query).map { $0.message.count > 10 ? String($0.message.prefix(1)) : $0.message }
+        }
+        #expect(try await lines(.max).count == 11)
+        #expect(try await lines(35_000) == ["9", "8", "7", "the end"])
+        #expect(try await lines(35_000, limit: 2) == ["9", "the end"])
+        #expect(try await lines(1) == ["9", "the end"])
+        #expect(try await lines(1, limit: 1) == ["the end"])
+        try store.close()
+    }
+
     @Test("a repeat changes nothing; other content under the same id is stored", arguments: StoreKind.allCases)
     func repeats(kind: StoreKind) async throws {
         let folder = try Folder()

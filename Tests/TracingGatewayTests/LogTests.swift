@@ -48,6 +48,17 @@ import WireJSON
         }
     }
 
+    @Test("an answer ends early where its lines are too many bytes, and has the line of the status all the same")
+    func bytes() async throws {
+        try await GatewayFixture.with(configure: { $0.routes.logAnswerBytes = 50_000 }) { gateway in
+            try await gateway.log("r", code: 100, message: "the end")
+            let text = String(repeating: "x", count: 20_000)
+            for number in 1...5 { try await gateway.log("r", message: "\(number)\(text)") }
+            let entries = try await gateway.get("/logs?tags=rollout_id:r&limit=1000").json["entries"]?.array
+            #expect(entries?.compactMap { $0["message"]?.string?.first } == ["5", "4", "t"])
+        }
+    }
+
     @Test("line and status become visible together, for every rollout tag; the attempt is the first one's")
     func everyTag() async throws {
         let line = """

@@ -1,6 +1,7 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
 import CoreMetrics
+import EvalProtocol
 import ModelProxy
 import PrometheusMetrics
 import TestSupport

@@ -1,5 +1,6 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
+package import EvalProtocol
 package import NIOCore
 package import NIOSSL
 

@@ -79,12 +79,12 @@ package final class Journal: Sendable {
     package func append(_ entry: JournalEntry) { queue.async { self.write(entry) } }
 
     /// Adds a line and waits until the kernel has it.
-    package func add(_ entry: JournalEntry) async {
+    ///
+    /// - Returns: Why the kernel does not, as when the disk is full.
+    @discardableResult
+    package func add(_ entry: JournalEntry) async -> JournalError? {
         await withCheckedContinuation { continuation in
-            queue.async {
-                self.write(entry)
-                continuation.resume()
-            }
+            queue.async { continuation.resume(returning: self.write(entry)) }
         }
     }
 
@@ -95,9 +95,10 @@ package final class Journal: Sendable {
 
     // MARK: On the queue
 
-    private func write(_ entry: JournalEntry) {
+    @discardableResult
+    private func write(_ entry: JournalEntry) -> JournalError? {
         file.withLock { file in
-            guard file.state.apply(entry) else { return }
+            guard file.state.apply(entry) else { return nil }
             do {
                 // A line that was cut is ended, or it would take this one with it.
                 let line = (file.isTorn ? [UInt8(ascii: "\n")] : []) + entry.line
@@ -105,14 +106,16 @@ package final class Journal: Sendable {
                 try Self.write(line, to: file.descriptor, path)
                 file.isTorn = false
                 file.appended += line.count
-                if file.appended > max(Self.minimumGrowth, file.snapshot) { try compact(&file) }
+                // What could not be written before is missing in it.
+                if file.hasFailed || file.appended > max(Self.minimumGrowth, file.snapshot) { try compact(&file) }
                 if file.hasFailed { logger.notice("the journal \(path) can be written again") }
                 file.hasFailed = false
+                return nil
             } catch {
-                if !file.hasFailed {
-                    logger.error("\(error) Rollouts that are lost with this process are left to their leases.")
-                }
+                let error = error as? JournalError ?? JournalError(description: "\(error)")
+                if !file.hasFailed { logger.error("\(error) Until it can be, no rollout is accepted.") }
                 file.hasFailed = true
+                return error
             }
         }
     }

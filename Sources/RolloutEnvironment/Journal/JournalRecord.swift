@@ -71,15 +71,13 @@ package struct JournaledProcess: Sendable, Hashable {
     package var started: UInt64
     /// Which start of the machine that was.
     package var boot: String
-    /// The environment variable that it and all it starts have, and its value, which nothing else has.
-    package var variable: String
+    /// What it and all it starts have in their variables, and nothing else has.
     package var marker: String
 
-    package init(identifier: Int32, started: UInt64, boot: String, variable: String, marker: String) {
+    package init(identifier: Int32, started: UInt64, boot: String, marker: String) {
         self.identifier = identifier
         self.started = started
         self.boot = boot
-        self.variable = variable
         self.marker = marker
     }
 }
@@ -91,13 +89,13 @@ extension JournaledProcess: JSONConvertible {
         else { throw reader.error(expected: "a process") }
         self.init(
             identifier: identifier, started: started, boot: try reader["boot"].string(),
-            variable: try reader["variable"].nonEmptyString(), marker: try reader["marker"].nonEmptyString())
+            marker: try reader["marker"].nonEmptyString())
     }
 
     package var json: JSONValue {
         [
             "pid": .number(identifier), "started": .number(started), "boot": .string(boot),
-            "variable": .string(variable), "marker": .string(marker),
+            "marker": .string(marker),
         ]
     }
 }
@@ -109,11 +107,14 @@ extension Status {
     fileprivate init(journaled reader: JSONReader) throws(JSONDecodingError) {
         try self.init(from: reader["status"])
         extras = try reader["extras"].present?.object() ?? [:]
+        lineMessage = try reader["line_message"].present?.string()
     }
 
-    /// With its extras.
+    /// With what goes along with it.
     var journaled: JSONValue {
-        let whole: JSONValue = ["status": json, "extras": .object(extras)]
+        let whole: JSONValue = [
+            "status": json, "extras": .object(extras), "line_message": lineMessage.map { .string($0) } ?? .null,
+        ]
         if whole.serialized().count <= Self.journaledBytes { return whole }
         return ["status": Status(code: code, message: String(message.prefix(2_000))).json]
     }

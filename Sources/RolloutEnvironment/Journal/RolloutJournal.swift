@@ -17,14 +17,11 @@ package struct RolloutJournal: Sendable {
     ///
     /// - Parameters:
     ///   - started: In clock ticks since the machine's start: field 22 of `/proc/PID/stat`.
-    ///   - variable: An environment variable of the process, which those that it starts inherit.
-    ///   - marker: Its value, which no other process has.
-    package func processStarted(_ identifier: Int32, started: UInt64, variable: String, marker: String) async {
+    ///   - marker: The value of ``ProcessVariables/marker`` among its variables, which no other process has.
+    package func processStarted(_ identifier: Int32, started: UInt64, marker: String) async {
         await journal.add(
             .processStarted(
-                key,
-                JournaledProcess(
-                    identifier: identifier, started: started, boot: Self.boot, variable: variable, marker: marker)))
+                key, JournaledProcess(identifier: identifier, started: started, boot: Self.boot, marker: marker)))
     }
 
     /// The process and all that it started are gone.

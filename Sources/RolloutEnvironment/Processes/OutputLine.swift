@@ -15,7 +15,7 @@ package struct OutputLine: Sendable, Hashable {
     package var message: String
     package var extras: JSONObject = [:]
     /// The end that the line tells, should it be the last: `{"status": {"code": …, "message": …}}`.
-    package var closing: Closing?
+    package var closing: Status?
 
     package init(_ line: LineSplitter.Line, from stream: Stream) {
         level = stream == .stdout ? .info : .warning
@@ -25,7 +25,7 @@ package struct OutputLine: Sendable, Hashable {
         guard line.omitted == 0, line.bytes.first == UInt8(ascii: "{"),
             let object = try? JSONValue(parsing: line.bytes).object
         else { return }
-        if stream == .stdout { closing = Closing(object) }
+        if stream == .stdout { closing = Status(closing: object) }
         guard let level = ["severity", "level"].lazy.compactMap({ object[$0]?.string.flatMap(Self.level) }).first else {
             return
         }
@@ -77,26 +77,14 @@ package struct OutputLine: Sendable, Hashable {
     }
 }
 
-/// How an agent itself said that its rollout ended, with what goes along with the status.
-package struct Closing: Sendable, Hashable {
-    package var status: Status
-    /// The text of the line that the status comes with.
-    package var message: String
-    package var extras: JSONObject
-
-    package init(status: Status, message: String, extras: JSONObject) {
-        self.status = status
-        self.message = message
-        self.extras = extras
-    }
-
-    /// Reads an object with a usable `status`; `message` and `extras` may stand beside it.
-    init?(_ object: JSONObject) {
+extension Status {
+    /// Reads the object with which an agent tells its end: a usable `status`, and `message` and `extras` beside it.
+    init?(closing object: JSONObject) {
         guard let value = object["status"], value.object != nil, let status = try? Status(from: JSONReader(value)),
             status.isTerminal
         else { return nil }
-        self.init(
-            status: status, message: object["message"]?.string ?? status.message,
-            extras: object["extras"]?.object?.removing(["rollcall"]) ?? [:])
+        self = status
+        lineMessage = object["message"]?.string
+        extras = object["extras"]?.object?.removing(["rollcall"]) ?? [:]
     }
 }

@@ -11,8 +11,6 @@ package struct ProcessEnding: Sendable {
     }
 
     package var cause: Cause
-    /// The longest it was allowed to run, if that is why it was ended.
-    package var passedTimeout: Duration?
     /// The last that it wrote on standard error.
     package var lastLines: [String] = []
     package var memoryMegabytes: Int?
@@ -24,10 +22,6 @@ package struct ProcessEnding: Sendable {
 
     /// The status of a command that has not told one itself.
     package var status: Status {
-        if let passedTimeout {
-            return FailureReason.deadlinePassed.status(
-                "The command still ran after \(Self.seconds(passedTimeout)) s and was ended.\(tail)")
-        }
         switch cause {
         case .exited(0): return .finished()
         case .exited(let code):
@@ -98,9 +92,4 @@ package struct ProcessEnding: Sendable {
     ]
 
     private static func name(of signal: Int32) -> String { names[signal] ?? "signal \(signal)" }
-
-    private static func seconds(_ duration: Duration) -> String {
-        let seconds = duration / .seconds(1)
-        return seconds == seconds.rounded() ? String(Int64(seconds)) : String(seconds)
-    }
 }

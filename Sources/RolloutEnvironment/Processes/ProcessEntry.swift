@@ -87,14 +87,32 @@ extension [ProcessEntry] {
     /// whatever a process starts, whichever session it is in and whoever its parent has become. What is lost is a
     /// daemon that has emptied its environment, has left the session, and whose parents are gone.
     package func family(of leader: Int32, marker: String, self own: Int32) -> [ProcessEntry] {
-        var found: Set<Int32> = [leader]
-        for entry in self where entry.session == leader || entry.marker == marker { found.insert(entry.identifier) }
-        found.remove(own)
+        family(self: own) { $0.identifier == leader || $0.session == leader || $0.marker == marker }
+    }
+
+    /// The live processes of the commands that a process before this one has left behind, known by identifier and start or
+    /// by marker, and their descendants.
+    package func family(of left: [JournaledProcess], self own: Int32) -> [ProcessEntry] {
+        let markers = Set(left.map(\.marker))
+        let boot = RolloutJournal.boot
+        let starts = Dictionary(
+            left.filter { $0.boot == boot }.map { ($0.identifier, $0.started) }, uniquingKeysWith: { $1 })
+        return family(self: own) { entry in
+            starts[entry.identifier] == entry.started || entry.marker.map(markers.contains) ?? false
+        }
+    }
+
+    private func family(self own: Int32, _ isRoot: (ProcessEntry) -> Bool) -> [ProcessEntry] {
+        var found: Set<Int32> = []
+        for entry in self where entry.identifier != own && isRoot(entry) { found.insert(entry.identifier) }
+        if found.isEmpty { return [] }
         var children: [Int32: [Int32]] = [:]
         for entry in self { children[entry.parent, default: []].append(entry.identifier) }
         var unvisited = Array<Int32>(found)
         while let identifier = unvisited.popLast() {
-            for child in children[identifier] ?? [] where found.insert(child).inserted { unvisited.append(child) }
+            for child in children[identifier] ?? [] where child != own && found.insert(child).inserted {
+                unvisited.append(child)
+            }
         }
         return filter { found.contains($0.identifier) && !$0.isZombie }
     }

@@ -18,7 +18,6 @@ import SystemPackage
 final class ProcessExecution: Sendable {
     private enum Stop: Sendable {
         case cancelled
-        case timeout(Duration)
         case lingering
     }
 
@@ -94,7 +93,6 @@ final class ProcessExecution: Sendable {
         } catch {
             status = Self.notStarted(error)
         }
-        rollout.closingLine.keep(output.closing)
         return status
     }
 
@@ -114,13 +112,6 @@ final class ProcessExecution: Sendable {
             environment: .custom(variables.map { Array("\($0.name)=\($0.value)".utf8) + [0] }),
             workingDirectory: configuration.workingDirectory.map { FilePath($0) }, platformOptions: options)
         let request = try FileDescriptor.open(FilePath(folder.requestFile), .readOnly, options: .closeOnExec)
-        let timer = configuration.timeout.map { timeout in
-            Task {
-                try await Task.sleep(for: timeout)
-                stop(.timeout(timeout))
-            }
-        }
-        defer { timer?.cancel() }
         let result = try await Subprocess.run(
             start, input: .fileDescriptor(request, closeAfterSpawningProcess: true), output: .sequence,
             error: .sequence
@@ -133,7 +124,6 @@ final class ProcessExecution: Sendable {
             await errors
             return await end(of: leader)
         }
-        timer?.cancel()
         state.withLock { $0.exitTimer?.cancel() }
         // Before the last of the family is gone, some of it may still use the relay.
         let left = await end()
@@ -143,7 +133,7 @@ final class ProcessExecution: Sendable {
             let numbers = left.map(String.init).joined(separator: ", ")
             rollout.logger.error("Processes of the command could not be ended, the system holds them: \(numbers)")
         }
-        if let closing = output.closing { return closing.status }
+        if let closing = output.closing { return closing }
         return status(result.terminationStatus, cpuTime: result.closureResult, lastLines: output.lastErrors)
     }
 
@@ -153,7 +143,6 @@ final class ProcessExecution: Sendable {
             case .exited(let code): ProcessEnding(.exited(code))
             case .signaled(let signal): ProcessEnding(.signaled(signal))
             }
-        if case .timeout(let timeout) = state.withLock({ $0.stop }) { ending.passedTimeout = timeout }
         ending.lastLines = lastLines
         ending.memoryMegabytes = configuration.memoryMegabytes
         ending.cpuSeconds = configuration.cpuSeconds
@@ -202,9 +191,16 @@ final class ProcessExecution: Sendable {
     /// tasks wait for it.
     private func end(of leader: Int32) async -> Duration? {
         var pause = Duration.milliseconds(1)
+        // Output ends a moment before its process: to let that have the processor costs less than a timer.
+        var isPatient = false
         while let entry = ProcessTable.entry(of: leader) {
             if entry.isZombie {
                 return .milliseconds(Int64(entry.ticks) * 1_000 / Int64(max(sysconf(Int32(_SC_CLK_TCK)), 1)))
+            }
+            guard isPatient else {
+                isPatient = true
+                sched_yield()
+                continue
             }
             try? await Task.sleep(for: pause)
             pause = min(pause * 2, .milliseconds(50))
@@ -225,8 +221,7 @@ final class ProcessExecution: Sendable {
     /// Lets the next environment end it, should this one be killed.
     private func remember(_ leader: Int32) async {
         guard let journal = rollout.journal, let entry = ProcessTable.entry(of: leader) else { return }
-        await journal.processStarted(
-            leader, started: entry.started, variable: ProcessVariables.marker, marker: marker)
+        await journal.processStarted(leader, started: entry.started, marker: marker)
     }
 
     private func stop(_ reason: Stop) {
@@ -280,13 +275,8 @@ final class ProcessExecution: Sendable {
             modelURL: modelURL, modelKey: rollout.request.apiKey.flatMap { $0.isEmpty ? nil : $0 },
             relayURL: relayURL, relayToken: token, folder: folder.path, requestFile: folder.requestFile,
             markerValue: marker,
-            deadline: timeLeft.map { Date(timeIntervalSinceNow: $0 / .seconds(1)) }
+            deadline: rollout.deadline.map { Date(timeIntervalSinceNow: ($0 - .now) / .seconds(1)) }
         ).list(environment: configuration.environment, configured: configuration.variables)
-    }
-
-    /// What the rollout's deadline and the command's own time leave.
-    private var timeLeft: Duration? {
-        [rollout.deadline.map { $0 - .now }, configuration.timeout].compactMap(\.self).min()
     }
 
     /// Values of configured variables whose names say that they are secrets.

@@ -14,7 +14,7 @@ final class ProcessOutput: Sendable {
         var lastErrors: [String] = []
         /// The latest line of standard output, as long as it may be the last and tells an end.
         var held: OutputLine?
-        var closing: Closing?
+        var closing: Status?
     }
 
     private let rollout: Rollout
@@ -32,7 +32,7 @@ final class ProcessOutput: Sendable {
     }
 
     /// The end that the process has told itself.
-    var closing: Closing? { state.withLock { $0.closing } }
+    var closing: Status? { state.withLock { $0.closing } }
 
     /// The last lines of standard error.
     var lastErrors: [String] { state.withLock { $0.lastErrors } }
@@ -142,7 +142,10 @@ final class ProcessOutput: Sendable {
             }
             let isFirst = state.withLock { state in
                 guard state.closing == nil else { return false }
-                state.closing = redacted(Closing(status: status, message: line.message, extras: extras))
+                var closing = status
+                closing.lineMessage = line.message
+                closing.extras = extras
+                state.closing = redacted(closing)
                 return true
             }
             if isFirst {
@@ -156,13 +159,11 @@ final class ProcessOutput: Sendable {
 
     // MARK: Secrets
 
-    private func redacted(_ closing: Closing) -> Closing {
+    private func redacted(_ closing: Status) -> Status {
         var closing = closing
-        closing.message = secrets.redact(closing.message, limit: .max)
+        closing.lineMessage = closing.lineMessage.map { secrets.redact($0, limit: .max) }
         closing.extras = redacted(closing.extras)
-        closing.status.details = closing.status.details.map { detail in
-            detail.object.map { .object(redacted($0)) } ?? detail
-        }
+        closing.details = closing.details.map { detail in detail.object.map { .object(redacted($0)) } ?? detail }
         return closing
     }
 

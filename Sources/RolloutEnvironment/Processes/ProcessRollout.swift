@@ -13,15 +13,13 @@ import Synchronization
 /// read by themselves (`OPENAI_BASE_URL`, `OPENAI_API_KEY`). What it writes becomes the rollout's log, and how it exits the
 /// rollout's status. When the rollout is over, so is everything that the command has started.
 public final class ProcessRollout: Sendable {
-    /// How the command is run, and what it may use.
+    /// How the command is run, and what it may use. How long it may run is the environment's own `timeout`.
     public struct Configuration: Sendable {
         /// Variables for the command, beside `PATH`, `HOME`, `LANG` and the rollout's own. Nothing else of this process's
         /// environment reaches it.
         public var variables: [String: String] = [:]
         /// Where the command is started; this process's own working directory without it.
         public var workingDirectory: String?
-        /// The longest that a command may run.
-        public var timeout: Duration?
         /// The most memory that each process of a rollout may have, by its data segment.
         public var memoryMegabytes: Int?
         /// The most processor time that each process of a rollout may use.

@@ -12,8 +12,14 @@ import Synchronization
 final class ProcessTable: Sendable {
     static let shared = ProcessTable()
 
+    /// Which processes matter to somebody.
+    private struct Scope: Sendable {
+        var least: Int32
+        var includesOlder: Bool
+    }
+
     private struct State {
-        var waiting: [(continuation: CheckedContinuation<[ProcessEntry], Never>, least: Int32)] = []
+        var waiting: [(continuation: CheckedContinuation<[ProcessEntry], Never>, scope: Scope)] = []
         var isReading = false
     }
 
@@ -21,12 +27,14 @@ final class ProcessTable: Sendable {
 
     /// Every process that exists from the moment of the call until the answer.
     ///
-    /// - Parameter least: The lowest identifier that matters. Identifiers rise, so what a process has started has a higher
-    ///   one than it; when they have come round since, all are looked at.
-    func entries(from least: Int32) async -> [ProcessEntry] {
+    /// - Parameters:
+    ///   - least: The lowest identifier that matters. Identifiers rise, so what a process has started has a higher one than
+    ///     it; when they have come round since, all are looked at.
+    ///   - includingOlder: Whether the markers of processes that are older than this program are told.
+    func entries(from least: Int32 = 0, includingOlder: Bool = false) async -> [ProcessEntry] {
         await withCheckedContinuation { continuation in
             let begins = state.withLock { state in
-                state.waiting.append((continuation, least))
+                state.waiting.append((continuation, Scope(least: least, includesOlder: includingOlder)))
                 defer { state.isReading = true }
                 return !state.isReading
             }
@@ -42,8 +50,9 @@ final class ProcessTable: Sendable {
                 state.isReading = !state.waiting.isEmpty
                 return state.waiting
             }
-            guard let least = waiting.map(\.least).min() else { return }
-            let entries = Self.readAll(from: least)
+            guard let least = waiting.map(\.scope.least).min() else { return }
+            let entries = Self.readAll(
+                Scope(least: least, includesOlder: waiting.contains { $0.scope.includesOlder }))
             for waiter in waiting { waiter.continuation.resume(returning: entries) }
         }
     }
@@ -51,49 +60,65 @@ final class ProcessTable: Sendable {
     /// What is known of one process; `nil` when there is none.
     static func entry(of identifier: Int32) -> ProcessEntry? {
         var buffer: [UInt8] = []
-        guard read("/proc/\(identifier)/stat", from: AT_FDCWD, into: &buffer) else { return nil }
+        guard read("/proc/\(identifier)/stat", into: &buffer) else { return nil }
         return ProcessEntry(stat: buffer)
     }
 
-    private static func readAll(from least: Int32) -> [ProcessEntry] {
-        let least = newestIdentifier() ?? 0 < least ? 0 : least
+    private static func readAll(_ scope: Scope) -> [ProcessEntry] {
         // Older ones than this program cannot be its rollouts'.
-        let beginning = entry(of: getpid())?.started ?? 0
-        guard let folder = opendir("/proc") else { return [] }
-        defer { closedir(folder) }
-        let place = dirfd(folder)
+        let beginning = scope.includesOlder ? 0 : entry(of: getpid())?.started ?? 0
+        var newest = newestIdentifier() ?? 0
         var entries: [ProcessEntry] = []
         var buffer: [UInt8] = []
+        // A few identifiers are tried quicker than all that are in use are listed. Those of threads are found this way, too,
+        // which changes nothing: each stands for its process, which is found as well.
+        if scope.least > 1, scope.least <= newest, newest - scope.least < maximumTried {
+            var identifier = scope.least
+            while identifier <= newest {
+                if let entry = read("\(identifier)", startedFrom: beginning, into: &buffer) { entries.append(entry) }
+                // What has ended meanwhile may have started others.
+                if identifier == newest { newest = newestIdentifier() ?? newest }
+                identifier += 1
+            }
+            return entries
+        }
+        let least = newest < scope.least ? 0 : scope.least
+        guard let folder = opendir("/proc") else { return [] }
+        defer { closedir(folder) }
         while let item = readdir(folder) {
             let first = UInt8(bitPattern: item.pointee.d_name.0)
             guard first >= UInt8(ascii: "1"), first <= UInt8(ascii: "9") else { continue }
             let name = withUnsafeBytes(of: &item.pointee.d_name) { bytes in
                 String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }
-            guard Int32(name) ?? 0 >= least, read("\(name)/stat", from: place, into: &buffer),
-                var entry = ProcessEntry(stat: buffer)
-            else {
-                continue
-            }
-            if entry.started >= beginning, !entry.isZombie, read("\(name)/environ", from: place, into: &buffer) {
-                entry.marker = ProcessEntry.value(of: ProcessVariables.marker, in: buffer)
-            }
-            entries.append(entry)
+            guard Int32(name) ?? 0 >= least else { continue }
+            if let entry = read(name, startedFrom: beginning, into: &buffer) { entries.append(entry) }
         }
         return entries
+    }
+
+    private static let maximumTried = 256
+
+    private static func read(_ name: String, startedFrom beginning: UInt64, into buffer: inout [UInt8]) -> ProcessEntry?
+    {
+        guard read("/proc/\(name)/stat", into: &buffer), var entry = ProcessEntry(stat: buffer) else { return nil }
+        if entry.started >= beginning, !entry.isZombie, read("/proc/\(name)/environ", into: &buffer) {
+            entry.marker = ProcessEntry.value(of: ProcessVariables.marker, in: buffer)
+        }
+        return entry
     }
 
     /// The identifier that was given out last.
     private static func newestIdentifier() -> Int32? {
         var buffer: [UInt8] = []
-        guard read("/proc/loadavg", from: AT_FDCWD, into: &buffer) else { return nil }
+        guard read("/proc/loadavg", into: &buffer) else { return nil }
         let last = buffer.split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\n") }.last
         return last.flatMap { Int32(String(decoding: $0, as: UTF8.self)) }
     }
 
     /// Reads a file of `/proc` whole; its room stays with `buffer` for the next.
-    private static func read(_ path: String, from folder: Int32, into buffer: inout [UInt8]) -> Bool {
-        let file = openat(folder, path, O_RDONLY | O_CLOEXEC)
+    private static func read(_ path: String, into buffer: inout [UInt8]) -> Bool {
+        let file = open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { return false }
         defer { close(file) }
         buffer.removeAll(keepingCapacity: true)

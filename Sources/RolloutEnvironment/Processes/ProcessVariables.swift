@@ -78,7 +78,8 @@ package struct ProcessVariables: Sendable {
         let rest = variables.sorted { $0.key < $1.key }.map { (name: $0.key, value: $0.value) }
         return ([(name: Self.marker, value: markerValue)] + rest).map { variable in
             // Ids are any text, and the system's end at NUL.
-            (variable.name, variable.value.replacingOccurrences(of: "\0", with: "\u{FFFD}"))
+            guard variable.value.utf8.contains(0) else { return variable }
+            return (variable.name, variable.value.replacingOccurrences(of: "\0", with: "\u{FFFD}"))
         }
     }
 }

@@ -9,9 +9,9 @@ struct RolloutFolder: Sendable {
 
     /// Blocks; to be called on a thread that may.
     init(request: [UInt8]) throws {
-        var template = Array((FileManager.default.temporaryDirectory.path + "/rollcall-rollout-XXXXXX").utf8CString)
+        var template = Array((Self.parent + "/rollcall-rollout-XXXXXX").utf8CString)
         let made = template.withUnsafeMutableBufferPointer { $0.baseAddress.flatMap { mkdtemp($0) } != nil }
-        guard made else { throw FolderError(what: "make a folder in \(FileManager.default.temporaryDirectory.path)") }
+        guard made else { throw FolderError(what: "make a folder in \(Self.parent)") }
         path = String(decoding: template.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
         do {
             try write(request)
@@ -20,6 +20,8 @@ struct RolloutFolder: Sendable {
             throw error
         }
     }
+
+    private static let parent = FileManager.default.temporaryDirectory.path
 
     private func write(_ request: [UInt8]) throws {
         let file = open(requestFile, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
@@ -36,6 +38,9 @@ struct RolloutFolder: Sendable {
 
     /// Blocks, too.
     func remove() throws {
+        // Most commands leave nothing else in it.
+        unlink(requestFile)
+        if rmdir(path) == 0 { return }
         do {
             try FileManager.default.removeItem(atPath: path)
         } catch  where FileManager.default.fileExists(atPath: path) {

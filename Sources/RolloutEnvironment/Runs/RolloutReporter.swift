@@ -30,6 +30,15 @@ package protocol RolloutReporter: Sendable {
     func logHandler(for context: RolloutContext, label: String, level: Logger.Level) -> any LogHandler
 }
 
+extension RolloutReporter {
+    /// Sends a terminal status with what goes along with it. The Python client shows the line's message, not the status's.
+    func reportEnd(_ status: Status, for context: RolloutContext) {
+        report(
+            status, for: context, message: status.lineMessage ?? status.message,
+            extras: status.extras.removing(["rollcall"]))
+    }
+}
+
 /// Reports through a ``LogDelivery``.
 struct DeliveryReporter: RolloutReporter {
     let delivery: LogDelivery

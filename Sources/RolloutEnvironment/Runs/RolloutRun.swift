@@ -81,10 +81,7 @@ final class RolloutRun: Sendable {
             return
         }
         journal?.append(.ended(key, status))
-        // The Python client takes the line's message for the status's.
-        let closing = rollout.closingLine.matching(status)
-        let extras = closing?.extras ?? status.extras.removing(["rollcall"])
-        reporter.report(status, for: context, message: closing?.message ?? status.message, extras: extras)
+        reporter.reportEnd(status, for: context)
     }
 
     /// The terminal status once it is reported; `nil` when the waiting task is cancelled before.

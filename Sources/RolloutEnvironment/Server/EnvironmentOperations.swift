@@ -86,7 +86,11 @@ extension APIOperation {
                 .problem(413, "The body is larger than the environment takes."),
             ]
         }
-        if !isOpen { all.append(.problem(401, "The environment has keys, and this is none of them.")) }
+        if !isOpen {
+            all.append(
+                .problem(401, "The environment has keys, and this is none of them.")
+                    .header("www-authenticate", "The kind of key.", .string()).named("WrongKey"))
+        }
         var operation = APIOperation(
             id, tag: tag, summary, details: details, answers: all.sorted { $0.status < $1.status })
         operation.parameters = parameters

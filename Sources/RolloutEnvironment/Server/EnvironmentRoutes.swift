@@ -59,9 +59,11 @@ struct EnvironmentRoutes: Sendable {
     private mutating func addDescription() {
         let path = "/openapi.json"
         let own = APIDocument.Place(method: "GET", path: path, operation: .description)
-        let needsKey = !core.configuration.acceptedAPIKeys.isEmpty
+        let needsKey = !core.keys.isOpen
         let document = APIDocument(
-            title: "Rollcall environment", details: "Runs an agent when a rollout is asked for.", needsKey: needsKey,
+            title: "Rollcall environment", details: "Runs an agent when a rollout is asked for.",
+            // Where this is, for the secret is not told even to those who have it.
+            root: hasPathSecret ? "." : "/", needsKey: needsKey,
             keyDetails: needsKey
                 ? "One of the environment's keys; for `/init` the body's `api_key` does, too."
                 : "This environment takes any key, and requests without one.",
@@ -73,8 +75,11 @@ struct EnvironmentRoutes: Sendable {
     private static let methods: [HTTPRequest.Method] = [.get, .head, .post, .put, .patch, .delete, .options, .trace]
 
     func add<Context: RequestContext>(to router: some RouterMethods<Context>) {
+        let secret = PathSecret.placeholder
+        let prefix = hasPathSecret ? "/:\(secret)" : ""
         for route in routes {
-            router.on(RouterPath(route.path), method: route.method) { request, _ -> Response in
+            router.on(RouterPath(prefix + route.path), method: route.method) { request, context -> Response in
+                guard admits(context.parameters.get(secret)?[...]) else { return Self.nothing.response }
                 var response = await route.handler(request).response
                 crossOrigin.admit(request, to: &response)
                 return response
@@ -83,7 +88,8 @@ struct EnvironmentRoutes: Sendable {
         for path in Set(routes.map(\.path)) {
             let taken = methods(of: path)
             for method in Self.methods where !taken.contains(method) {
-                router.on(RouterPath(path), method: method) { request, _ -> Response in
+                router.on(RouterPath(prefix + path), method: method) { request, context -> Response in
+                    guard admits(context.parameters.get(secret)?[...]) else { return Self.nothing.response }
                     guard method == .options else { return wrongMethod(method, path).response }
                     var response = crossOrigin.answer(methods: taken)
                     crossOrigin.admit(request, to: &response)
@@ -93,16 +99,34 @@ struct EnvironmentRoutes: Sendable {
         }
     }
 
+    // MARK: The secret in front
+
+    /// One that cannot be used lets nobody in.
+    private var hasPathSecret: Bool { core.configuration.pathSecret != nil }
+
+    private func admits(_ segment: Substring?) -> Bool {
+        hasPathSecret ? core.pathSecret?.equals(segment) ?? false : true
+    }
+
+    /// All that is told to those who do not have the secret.
+    private static let nothing = InitAnswer.error(404, code: "not_found", "There is nothing at this address.")
+
+    // MARK: What no route takes
+
     private func methods(of path: String) -> [HTTPRequest.Method] {
         routes.filter { $0.path == path }.map(\.method)
     }
 
     /// The answer to a request that no route takes.
     func refusal(of request: Request) -> InitAnswer {
-        let path = "/" + request.uri.path.split(separator: "/").joined(separator: "/")
+        var segments = request.uri.path.split(separator: "/")[...]
+        if hasPathSecret {
+            guard admits(segments.popFirst()) else { return Self.nothing }
+        }
+        let path = "/" + segments.joined(separator: "/")
         if !methods(of: path).isEmpty { return wrongMethod(request.method, path) }
         let paths = routes.map(\.path).joined(separator: ", ")
-        return .error(404, code: "not_found", "There is no \(request.uri.path.prefix(100)); there are \(paths).")
+        return .error(404, code: "not_found", "There is no \(path.prefix(100)); there are \(paths).")
     }
 
     private func wrongMethod(_ method: HTTPRequest.Method, _ path: String) -> InitAnswer {

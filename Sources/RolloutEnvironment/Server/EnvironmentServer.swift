@@ -1,9 +1,13 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
+import EvalProtocol
 import Foundation
 import Hummingbird
+import HummingbirdCore
+import HummingbirdTLS
 import Logging
 import NIOCore
+import NIOPosix
 import ServiceLifecycle
 import Synchronization
 import UnixSignals
@@ -30,7 +34,7 @@ package struct EnvironmentServer: Service {
 
     func runUntilSignal() async throws {
         var server = self
-        server.onReady = { [host] port in Self.announce(host: host, port: port) }
+        server.onReady = { port in announce(port: port) }
         // Shut down from the last: the environment drains while the server still answers.
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
@@ -43,19 +47,21 @@ package struct EnvironmentServer: Service {
     }
 
     package func run() async throws {
+        let builder = try await builder()
+        warnIfOpen()
         guard host == "localhost" else {
-            return try await serve(host, port: port) { port in onReady(port) }
+            return try await serve(host, port: port, builder) { port in onReady(port) }
         }
         try await withThrowingTaskGroup(of: Void.self) { group in
             let (ports, continuation) = AsyncStream<Int>.makeStream(bufferingPolicy: .bufferingNewest(1))
             group.addTask {
                 defer { continuation.finish() }
-                try await serve("127.0.0.1", port: port) { port in continuation.yield(port) }
+                try await serve("127.0.0.1", port: port, builder) { port in continuation.yield(port) }
             }
             group.addTask {
                 guard let port = await ports.first(where: { _ in true }) else { return }
                 do {
-                    try await serve("::1", port: port) { port in onReady(port) }
+                    try await serve("::1", port: port, builder) { port in onReady(port) }
                 } catch {
                     guard self.port == 0 || error.meansNoIPv6 else { throw error }
                     logger.warning("not reachable at [::1]:\(port): \(error)")
@@ -66,14 +72,31 @@ package struct EnvironmentServer: Service {
         }
     }
 
-    private func serve(_ address: String, port: Int, onRunning: @escaping @Sendable (Int) -> Void) async throws {
+    /// Connections with TLS or without.
+    private func builder() async throws -> HTTPServerBuilder {
+        guard let files = environment.core.configuration.tls else { return .http1() }
+        let configuration = try await NIOThreadPool.singleton.runIfActive { try files.configuration() }
+        return try .tls(.http1(), tlsConfiguration: configuration)
+    }
+
+    private func warnIfOpen() {
+        let core = environment.core
+        guard !LoopbackHost.includes(host), core.keys.isOpen, core.pathSecret == nil else { return }
+        logger.warning(
+            "the environment listens on \(host), and whoever reaches it there may start rollouts: give it keys (ROLLCALL_ENVIRONMENT_KEYS) or a path secret, or let it listen on localhost"
+        )
+    }
+
+    private func serve(
+        _ address: String, port: Int, _ builder: HTTPServerBuilder, onRunning: @escaping @Sendable (Int) -> Void
+    ) async throws {
         let router = Router()
         let routes = EnvironmentRoutes(core: environment.core, servesRoot: true)
         routes.add(to: router)
         var quiet = logger
         quiet.logLevel = max(quiet.logLevel, .warning)
         let application = Application(
-            responder: UnknownPathResponder(base: router.buildResponder(), routes: routes),
+            responder: UnknownPathResponder(base: router.buildResponder(), routes: routes), server: builder,
             configuration: ApplicationConfiguration(address: .hostname(address, port: port), backlog: 4_096),
             onServerRunning: { channel in onRunning(channel.localAddress?.port ?? port) },
             logger: quiet)
@@ -81,10 +104,13 @@ package struct EnvironmentServer: Service {
     }
 
     /// One line for people, one for programs.
-    private static func announce(host: String, port: Int) {
-        let url = "http://\(host.contains(":") ? "[\(host)]" : host):\(port)"
+    private func announce(port: Int) {
+        let configuration = environment.core.configuration
+        let scheme = configuration.tls == nil ? "http" : "https"
+        let url = "\(scheme)://\(host.contains(":") ? "[\(host)]" : host):\(port)"
         let line: JSONValue = ["event": "ready", "service": "environment", "url": .string(url), "port": .number(port)]
-        FileHandle.standardError.write(Data("The environment is ready: POST \(url)/init\n".utf8))
+        let path = configuration.pathSecret == nil ? "/init" : "/<\(PathSecret.placeholder)>/init"
+        FileHandle.standardError.write(Data("The environment is ready: POST \(url)\(path)\n".utf8))
         FileHandle.standardOutput.write(Data("\(line)\n".utf8))
     }
 }

@@ -20,6 +20,15 @@ package enum BaseURL {
         return base
     }
 
+    /// A normalized URL for people: a path may hold a secret, and is left out.
+    static func shown(_ base: String) -> String {
+        guard let url = URL(string: base), let scheme = url.scheme, let host = url.host, !url.path.isEmpty else {
+            return base
+        }
+        let port = url.port.map { ":\($0)" } ?? ""
+        return "\(scheme)://\(host.contains(":") && !host.hasPrefix("[") ? "[\(host)]" : host)\(port)/…"
+    }
+
     /// The gateway's own address: a final `/v1` belongs to the model API alone.
     package static func normalizeGateway(_ text: String, setting: String) throws -> String {
         var base = try normalize(text, setting: setting)

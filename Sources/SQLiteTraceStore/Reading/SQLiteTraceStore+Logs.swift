@@ -12,12 +12,23 @@ extension SQLiteTraceStore {
             guard query.limit >= 0, let account = try TagRows.account(query.account, db),
                 let selection = try LogSelection(query, account: account, seed: hashSeed, db)
             else { return [] }
-            var ids = try selection.ids(db, limit: query.limit)
-            // The line that the status comes from is part of every answer it matches, of one of no lines too.
-            if ids.count == query.limit, let status = try selection.statusLine(db), status < ids.last ?? .max {
-                ids = ids.dropLast() + [status]
+            let ids = try selection.ids(db, limit: query.limit)
+            var logs: [StoredLog] = []
+            var room = query.maximumBytes
+            for id in ids {
+                guard let log = try selection.log(id, db) else { continue }
+                room -= log.byteCount
+                guard room >= 0 || logs.isEmpty else { break }
+                logs.append(log)
             }
-            return try ids.compactMap { try selection.log($0, db) }
+            // The line that the status comes from is part of every answer it matches, of one of no lines too.
+            let isFull = logs.count == query.limit
+            if isFull || logs.count < ids.count, let status = try selection.statusLine(db),
+                status < logs.last?.id ?? .max, let line = try selection.log(status, db)
+            {
+                logs = (isFull ? logs.dropLast() : logs) + [line]
+            }
+            return logs
         }
     }
 }

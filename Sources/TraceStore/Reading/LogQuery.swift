@@ -7,6 +7,8 @@ package struct LogQuery: Sendable {
     package var tags: [String]
     package var program: String?
     package var limit: Int
+    /// Bytes after which no further line is begun.
+    package var maximumBytes = Int.max
     /// Lines received at or after this time, in microseconds since 1970.
     package var since: Int64?
     /// Lines of which attempts, for queries that name a rollout.
@@ -53,5 +55,10 @@ package struct StoredLog: Sendable {
         self.extras = extras
         self.attempt = attempt
         self.superseded = superseded
+    }
+
+    /// What it takes of memory, more or less.
+    package var byteCount: Int {
+        message.utf8.count + (status?.count ?? 0) + (extras?.count ?? 0) + tags.reduce(256) { $0 + $1.utf8.count }
     }
 }

@@ -68,10 +68,11 @@ struct LogRoutes {
         let since = try parameters.number("hours_back").map {
             QueryParameters.since(hoursBack: $0, now: WallClock.now())
         }
-        let query = LogQuery(
+        var query = LogQuery(
             account: context.account, tags: tags, program: parameters.last("program"),
             limit: min(try parameters.count("limit") ?? 100, limits.logs), since: since,
             attempts: try parameters.attempts())
+        query.maximumBytes = limits.logAnswerBytes
         var writer = JSONWriter()
         writer.member("entries", objects: try await ledger.logs(query).map(Self.entry))
         return Response(json: writer.finish())

@@ -12,6 +12,8 @@ package struct RouteLimits: Sendable {
     package var tags = 1000
     /// Log lines in an answer; `--max-logs-per-answer`.
     package var logs = 10_000
+    /// Their bytes, after which no further line is begun; `--max-log-answer-bytes`.
+    package var logAnswerBytes = 32 << 20
     /// Traces in an answer; `--max-traces-per-answer`.
     package var traces = 10_000
     /// Calls of a rollout that are shown as a tree.

@@ -1,5 +1,6 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
+import EvalProtocol
 package import ModelProxy
 
 /// How a gateway listens and serves.
@@ -19,9 +20,7 @@ package struct GatewayConfiguration: Sendable {
     package init(proxy: ProxyConfiguration) { self.proxy = proxy }
 
     /// Whether only this machine can reach the gateway.
-    var isLoopback: Bool {
-        host == "localhost" || host == "::1" || (host.hasPrefix("127.") && host.split(separator: ".").count == 4)
-    }
+    var isLoopback: Bool { LoopbackHost.includes(host) }
 
     /// Whether it may run: where others can reach it, it needs keys.
     package var isAllowed: Bool { isLoopback || !proxy.keys.isOpen }

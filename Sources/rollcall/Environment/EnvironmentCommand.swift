@@ -3,6 +3,7 @@
 import ArgumentParser
 import Foundation
 import NIOCore
+import NIOPosix
 import RolloutEnvironment
 
 /// `rollcall environment`: any command as the agent of an environment.
@@ -26,6 +27,10 @@ struct EnvironmentCommand: AsyncParsableCommand {
             model_base_url; the key is FIREWORKS_API_KEY, else the request's. SIGTERM and SIGINT let running rollouts \
             end within --grace, then it exits with 0.
 
+            Without keys and a path secret anybody who reaches the port may start rollouts. ROLLCALL_ENVIRONMENT_KEYS or \
+            --api-keys-file want a key as bearer, or as api_key of /init. --path-secret-file puts a secret in front of \
+            the path instead, which is all that the Python client can be given. /health needs no key.
+
             With --once it serves nothing: it runs the request from standard input or --init-file, delivers its log, \
             and exits with 0 if the rollout finished, or else with the code of its status, such as 13 for INTERNAL. 64 is \
             a setting that cannot be, 65 a request that is none, 69 a gateway that cannot be reached before anything was \
@@ -33,6 +38,8 @@ struct EnvironmentCommand: AsyncParsableCommand {
             """)
 
     @OptionGroup var options: EnvironmentOptions
+
+    @OptionGroup(title: "Access") var access: EnvironmentAccessOptions
 
     @Argument(
         parsing: .postTerminator,
@@ -44,9 +51,14 @@ struct EnvironmentCommand: AsyncParsableCommand {
             throw ValidationError("Name the command to run after --, such as: rollcall environment -- python agent.py")
         }
         try options.validate(with: ProcessInfo.processInfo.environment)
+        if options.once, let flag = access.flags.first {
+            throw ValidationError("\(flag) is for callers of a server; --once has none.")
+        }
     }
 
     func run() async throws {
+        // Two loops on one core that it may use would only take turns.
+        NIOSingletons.groupLoopCountSuggestion = ProcessInfo.processInfo.activeProcessorCount
         let variables = ProcessInfo.processInfo.environment
         let agent: ProcessRollout
         do {
@@ -56,7 +68,14 @@ struct EnvironmentCommand: AsyncParsableCommand {
             throw ExitCode.validationFailure
         }
         ProcessLimits.raiseOpenFiles()
-        let environment = RolloutEnvironment(options.configuration(variables), agent: agent.run)
+        var configuration = options.configuration(variables)
+        do {
+            try access.apply(to: &configuration)
+        } catch {
+            StandardStreams.note("rollcall environment: \(error)\n")
+            throw ExitCode.validationFailure
+        }
+        let environment = RolloutEnvironment(configuration, agent: agent.run)
         let code: Int32
         do {
             code =
@@ -75,6 +94,9 @@ struct EnvironmentCommand: AsyncParsableCommand {
         do {
             try await environment.run(host: options.host, port: options.port)
             return 0
+        } catch let error as RolloutEnvironment.ConfigurationError {
+            StandardStreams.note("rollcall environment: \(EnvironmentAccessOptions.sentence(about: error))\n")
+            return ExitCode.validationFailure.rawValue
         } catch let error as IOError {
             StandardStreams.note("rollcall environment: \(sentence(about: error))\n")
             return 1

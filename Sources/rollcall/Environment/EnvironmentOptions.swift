@@ -122,11 +122,14 @@ struct EnvironmentOptions: ParsableArguments {
         var configuration = RolloutEnvironment.Configuration()
         configuration.maximumConcurrentRollouts = maxConcurrent
         configuration.maximumQueuedRollouts = maxQueued
+        configuration.timeout = timeout.map { .seconds($0) }
         configuration.lease = lease > 0 ? .seconds(lease) : nil
         configuration.grace = .seconds(grace)
         configuration.gatewayURL = gatewayURL
         configuration.journal = journal
         configuration.variables = environment
+        // Whoever starts one rollout may start it.
+        if once { configuration.variables["ROLLCALL_ENVIRONMENT_KEYS"] = nil }
         let line = StandingLine()
         let level = Logger.Level(rawValue: logLevel) ?? .info
         let format = StandardErrorLogHandler.Format(rawValue: logFormat) ?? .text
@@ -140,7 +143,6 @@ struct EnvironmentOptions: ParsableArguments {
         var configuration = ProcessRollout.Configuration()
         configuration.variables = try configured(environment)
         configuration.workingDirectory = workdir
-        configuration.timeout = timeout.map { .seconds($0) }
         configuration.memoryMegabytes = memory
         configuration.cpuSeconds = cpuSeconds
         configuration.environment = environment
