@@ -23,6 +23,7 @@ let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hum
 let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
 let hummingbirdTesting: Target.Dependency = .product(name: "HummingbirdTesting", package: "hummingbird")
 let coreMetrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
+let inMemoryTracing: Target.Dependency = .product(name: "InMemoryTracing", package: "swift-distributed-tracing")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
@@ -34,6 +35,7 @@ let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl
 let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
 let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+let tracing: Target.Dependency = .product(name: "Tracing", package: "swift-distributed-tracing")
 let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 
 let package = Package(
@@ -50,6 +52,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.3"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
@@ -87,7 +90,7 @@ let package = Package(
             dependencies: [
                 "RolloutTracing", "PrometheusMetrics", "OpenAPI", "EvalProtocol", "WireJSON", logging, coreMetrics,
                 asyncHTTPClient, hummingbird, httpTypes, nioCore, nioHTTP1, nioPosix, serviceLifecycle, subprocess,
-                systemPackage, unixSignals,
+                systemPackage, tracing, unixSignals,
             ],
             swiftSettings: settings),
         .target(
@@ -186,7 +189,7 @@ let package = Package(
             name: "RolloutEnvironmentTests",
             dependencies: [
                 "RolloutEnvironment", "RolloutTesting", "RolloutTracing", "EvalProtocol", "WireJSON", "TestSupport",
-                logging, asyncHTTPClient, nioCore, nioHTTP1, serviceLifecycle,
+                logging, asyncHTTPClient, inMemoryTracing, nioCore, nioHTTP1, serviceLifecycle, tracing,
             ],
             swiftSettings: settings),
         .testTarget(
@@ -213,7 +216,7 @@ let package = Package(
             dependencies: [
                 "RolloutProcessor", "RolloutEnvironment", "RolloutTracing", "TracingGateway", "ModelProxy",
                 "SQLiteTraceStore", "TraceStore", "EvalProtocol", "WireJSON", "TestSupport", logging, asyncHTTPClient,
-                hummingbird, nioCore, nioHTTP1, nioPosix, serviceLifecycle,
+                hummingbird, inMemoryTracing, nioCore, nioHTTP1, nioPosix, serviceLifecycle, tracing,
             ],
             swiftSettings: settings),
     ],

@@ -110,6 +110,7 @@ import WireJSON
             (["--env", "=x", "--", "true"], 64, "--env"),
             (["--env", "NO_SUCH_VARIABLE_HERE", "--", "true"], 64, "NO_SUCH_VARIABLE_HERE has no value"),
             (["--env", "FIREWORKS_API_KEY=x", "--", "true"], 64, "FIREWORKS_API_KEY is set for each rollout"),
+            (["--allow-web-origin", "a.example", "--", "true"], 64, "--allow-web-origin"),
             (["--init-file", "x", "--", "true"], 64, "--once"),
             (["--log-level", "loud", "--", "true"], 64, "--log-level"),
             (["--once", "--init-file", "/no/such", "--", "true"], 65, "/no/such cannot be read"),
