@@ -63,7 +63,7 @@ import WireJSON
                         "1,000 rollouts with messages of \(messageBytes) bytes: \(each / 1_000) kB each; "
                             + "/health answers within \(slowest)")
                     precondition(slowest < .seconds(1), "/health took \(slowest)")
-                    precondition(each < 40_000 + 4 * messageBytes, "\(each) bytes each")
+                    precondition(each < 32_000 + 2 * messageBytes, "\(each) bytes each")
                     release.open()
                     try await eventually("ends", within: .seconds(60)) {
                         try await environment.send(.GET, "/health").json?["running"] == 0
