@@ -24,6 +24,7 @@ let hummingbirdCore: Target.Dependency = .product(name: "HummingbirdCore", packa
 let hummingbirdTLS: Target.Dependency = .product(name: "HummingbirdTLS", package: "hummingbird")
 let hummingbirdTesting: Target.Dependency = .product(name: "HummingbirdTesting", package: "hummingbird")
 let coreMetrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
+let inMemoryTracing: Target.Dependency = .product(name: "InMemoryTracing", package: "swift-distributed-tracing")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
@@ -35,6 +36,7 @@ let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl
 let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
 let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+let tracing: Target.Dependency = .product(name: "Tracing", package: "swift-distributed-tracing")
 let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 
 let package = Package(
@@ -51,6 +53,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.3"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
@@ -88,7 +91,7 @@ let package = Package(
             dependencies: [
                 "RolloutTracing", "PrometheusMetrics", "OpenAPI", "EvalProtocol", "WireJSON", logging, coreMetrics,
                 asyncHTTPClient, hummingbird, hummingbirdCore, hummingbirdTLS, httpTypes, nioCore, nioHTTP1, nioPosix,
-                nioSSL, serviceLifecycle, subprocess, systemPackage, unixSignals,
+                nioSSL, serviceLifecycle, subprocess, systemPackage, tracing, unixSignals,
             ],
             swiftSettings: settings),
         .target(
@@ -188,7 +191,8 @@ let package = Package(
             name: "RolloutEnvironmentTests",
             dependencies: [
                 "RolloutEnvironment", "RolloutTesting", "RolloutTracing", "EvalProtocol", "WireJSON", "TestSupport",
-                logging, asyncHTTPClient, hummingbird, nioCore, nioHTTP1, nioSSL, serviceLifecycle,
+                logging, asyncHTTPClient, hummingbird, inMemoryTracing, nioCore, nioHTTP1, nioSSL, serviceLifecycle,
+                tracing,
             ],
             swiftSettings: settings),
         .testTarget(
@@ -215,7 +219,7 @@ let package = Package(
             dependencies: [
                 "RolloutProcessor", "RolloutEnvironment", "RolloutTracing", "TracingGateway", "ModelProxy",
                 "SQLiteTraceStore", "TraceStore", "EvalProtocol", "WireJSON", "TestSupport", logging, asyncHTTPClient,
-                hummingbird, nioCore, nioHTTP1, nioPosix, serviceLifecycle,
+                hummingbird, inMemoryTracing, nioCore, nioHTTP1, nioPosix, serviceLifecycle, tracing,
             ],
             swiftSettings: settings),
     ],

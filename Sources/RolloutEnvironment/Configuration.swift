@@ -52,6 +52,8 @@ extension RolloutEnvironment {
 
         /// How long a cancelled agent has to return before its end is reported without it.
         public var cancellationGrace: Duration = .seconds(5)
+        /// When no task could run for so long, the log and `/metrics` say that agents block the threads of all tasks.
+        package var blockedPoolLimit: Duration = .seconds(5)
         /// How long running rollouts may go on after SIGTERM.
         public var grace: Duration = .seconds(30)
         /// How long the delivery of the last statuses and lines may take after that.
@@ -82,9 +84,11 @@ extension RolloutEnvironment {
         /// The only places to which a `model_base_url` may point, such as `https://gateway.example.com`; others are
         /// answered 403. `nil`: any.
         public var allowedModelOrigins: [String]?
-        /// The web pages that may call the environment from a browser, such as `https://console.example.com`; `*` is any,
-        /// none is none. Whoever may call it without a browser may anyway.
-        public var allowedWebOrigins = ["*"]
+        /// The web pages that may call the environment from a browser and read its answers, such as
+        /// `https://console.example.com`; `["*"]` is any. Others could have anybody who visits them start rollouts on an
+        /// environment that they cannot reach themselves, so by default there is none. Callers without a browser name no
+        /// origin and are not asked for one.
+        public var allowedWebOrigins: [String] = []
 
         /// The model that serves when a request brings no `model_base_url`, and how model calls are made.
         public var model = ModelConfiguration()

@@ -8,13 +8,18 @@ import WireJSON
 extension EnvironmentCore {
     /// `POST /init`.
     func initialize(_ body: [UInt8], authorization: String?) async -> InitAnswer {
-        let answer = await answerInit(body, authorization: authorization)
+        let arrival = ContinuousClock.now
+        var rollout: RolloutMetadata?
+        let answer = await answerInit(body, authorization: authorization, arrival: arrival, rollout: &rollout)
         metrics.answered(answer)
+        if answer.status >= 400 { configuration.logger.refused(rollout, answer, after: .now - arrival) }
         return answer
     }
 
-    private func answerInit(_ body: [UInt8], authorization: String?) async -> InitAnswer {
-        let arrival = ContinuousClock.now
+    /// - Parameter rollout: Set to what the request says of it, once it can be read.
+    private func answerInit(
+        _ body: [UInt8], authorization: String?, arrival: ContinuousClock.Instant, rollout: inout RolloutMetadata?
+    ) async -> InitAnswer {
         guard body.count <= configuration.maximumBodyBytes else { return tooLarge }
         let request: InitRequest
         let limits: RequestedLimits
@@ -24,6 +29,7 @@ extension EnvironmentCore {
             request = try InitRequest(parsing: body)
             isAuthorized = isAuthorized || keys.accepts(authorization: nil, key: request.apiKey)
             guard isAuthorized else { return unauthorized }
+            rollout = request.metadata
             limits = try RequestedLimits(request.metadata)
         } catch {
             guard isAuthorized else { return unauthorized }
@@ -196,13 +202,13 @@ extension EnvironmentCore {
             transport: HTTPModelTransport(client: client, timeout: configuration.model.timeout, metrics: metrics),
             secrets: secrets)
         let stopped = FailureReason.environmentStopped.status("The environment was stopped.")
+        configuration.logger.accepted(key)
         guard let ended = registry.begin(run, stopped: stopped) else {
             leases?.start()
-            configuration.logger.info(
-                "accepted a rollout", metadata: ["rollout_id": "\(key.rolloutID)", "attempt": "\(key.attempt)"])
             return .accepted(key, joined: false, run)
         }
         run.report(ended)
+        run.logEnd(to: configuration.logger)
         return FailureReason(ended) == .environmentStopped ? .refused(stopping) : .ended(key, ended)
     }
 }

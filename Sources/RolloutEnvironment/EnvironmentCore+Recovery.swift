@@ -13,6 +13,7 @@ extension EnvironmentCore {
         for record in records {
             let status = Self.end(of: record)
             let context = context(of: record)
+            if record.end == nil { configuration.logger.ended(record.key, status) }
             journal?.append(.ended(record.key, status))
             if record.gatewayKey == .caller {
                 // The caller's key is gone; a gateway that wants it would refuse the status for ever.

@@ -15,6 +15,7 @@ final class EnvironmentCore: Sendable {
     let reporter: DeliveryReporter
     let leases: LeaseKeeper?
     let metrics: EnvironmentMetrics
+    let watch: PoolWatch
     let client: HTTPClient
     /// Keys of which callers show one.
     let keys: KeyRing
@@ -38,6 +39,10 @@ final class EnvironmentCore: Sendable {
             cancellationGrace: configuration.cancellationGrace, loop: HTTPClient.defaultEventLoopGroup.next(),
             logger: configuration.logger)
         metrics = EnvironmentMetrics(capacity: configuration.maximumConcurrentRollouts)
+        watch = PoolWatch(
+            limit: configuration.blockedPoolLimit, loop: HTTPClient.defaultEventLoopGroup.next(),
+            logger: configuration.logger
+        ) { [metrics] in metrics.poolBlocked() }
         client = HTTPModelTransport.makeClient(configuration)
         var tracing = TracingConfiguration(environment: configuration.variables)
         tracing.gatewayURL = configuration.gatewayURL ?? tracing.gatewayURL
@@ -122,6 +127,7 @@ final class EnvironmentCore: Sendable {
     ) -> RolloutRun {
         let attempt = context.attempt ?? .random()
         let gate = ModelCallGate()
+        let span = RolloutSpan(context.metadata, attempt: attempt, model: request.completionParameters.model)
         let key = RolloutRegistry.Key(rolloutID: context.rolloutID, attempt: attempt)
         let meter = BudgetMeter(budget, messages: request.messages) {
             [registry, ends = configuration.whenBudgetIsUsedUp] in
@@ -133,7 +139,7 @@ final class EnvironmentCore: Sendable {
                 request, attempt: attemptForURL(request, context, reporter), configuration),
             transport: transport, gate: gate, meter: meter,
             retries: RetryPolicy(maximumRetries: configuration.model.maximumRetries),
-            maximumAnswerBytes: configuration.model.maximumAnswerBytes, secrets: secrets)
+            maximumAnswerBytes: configuration.model.maximumAnswerBytes, secrets: secrets, span: span)
         let rollout = Rollout(
             metadata: context.metadata, attempt: attempt, messages: request.messages, tools: request.tools,
             request: request, model: model, logger: makeLogger(context, reporter), context: context,
@@ -141,7 +147,7 @@ final class EnvironmentCore: Sendable {
             journal: journal.map { RolloutJournal(journal: $0, key: key) })
         return RolloutRun(
             rollout: rollout, context: context, agent: agent, reporter: reporter, secrets: secrets, gate: gate,
-            journal: journal, metrics: metrics)
+            journal: journal, metrics: metrics, span: span, watch: watch)
     }
 
     /// The attempt, if the model URL may carry it: tagged, without one, and of a gateway that knows attempts.

@@ -25,6 +25,12 @@ public struct InitAnswer: Sendable {
         body = Array(text.utf8)
     }
 
+    /// What is wrong, if the answer is an error.
+    var problem: (code: String, message: String)? {
+        guard status >= 400, let error = try? JSONValue(parsing: body)["error"] else { return nil }
+        return (error["code"]?.string ?? "", error["message"]?.string ?? "")
+    }
+
     /// An error in OpenAI's shape, with the same sentence as `detail` and an id to ask about.
     static func error(
         _ status: Int, code: String, _ message: String, type: String? = nil, param: String? = nil,

@@ -2,6 +2,7 @@
 
 public import EvalProtocol
 import RolloutEnvironment
+import Synchronization
 public import WireJSON
 
 /// What a ``ScriptedModel`` answers.
@@ -63,10 +64,10 @@ public struct ScriptedAnswer: Sendable, ExpressibleByStringInterpolation {
     func response(to call: ScriptedModel.Call) throws -> ModelResponse {
         switch content {
         case .message(let message, let finishReason):
-            return call.isStreamed
-                ? ModelResponse(
-                    status: 200, bytes: events(message, finishReason, call) + Array("data: [DONE]\n\n".utf8))
-                : ModelResponse(status: 200, bytes: completion(message, finishReason, call).serialized())
+            guard call.isStreamed else {
+                return ModelResponse(status: 200, bytes: completion(message, finishReason, call).serialized())
+            }
+            return streamed(chunks(message, finishReason, call).map { "\($0)" } + ["[DONE]"])
         case .failure(let status, let message, let headers):
             let error: JSONValue = [
                 "error": ["message": .string(message), "type": "scripted", "param": nil, "code": nil]
@@ -74,14 +75,20 @@ public struct ScriptedAnswer: Sendable, ExpressibleByStringInterpolation {
             return ModelResponse(status: status, headers: headers, bytes: error.serialized())
         case .broken(let text):
             guard call.isStreamed else { throw ConnectionBroken() }
-            let events = events(.assistant(text), nil, call)
-            return ModelResponse(
-                status: 200,
-                body: AsyncThrowingStream<[UInt8], any Error> { continuation in
-                    continuation.yield(events)
-                    continuation.finish(throwing: ConnectionBroken())
-                })
+            return streamed(chunks(.assistant(text), nil, call).map { "\($0)" }, error: ConnectionBroken())
         }
+    }
+
+    /// Server-sent events that come one by one, as they are read.
+    private func streamed(_ events: [String], error: (any Error)? = nil) -> ModelResponse {
+        let rest = Mutex(events[...])
+        return ModelResponse(
+            status: 200,
+            body: AsyncThrowingStream<[UInt8], any Error>(unfolding: {
+                if let event = rest.withLock({ $0.popFirst() }) { return Array("data: \(event)\n\n".utf8) }
+                if let error { throw error }
+                return nil
+            }))
     }
 
     private func completion(_ message: Message, _ finishReason: String, _ call: ScriptedModel.Call) -> JSONValue {
@@ -93,27 +100,43 @@ public struct ScriptedAnswer: Sendable, ExpressibleByStringInterpolation {
         ]
     }
 
-    /// The answer as server-sent events, a few characters each.
-    private func events(_ message: Message, _ finishReason: String?, _ call: ScriptedModel.Call) -> [UInt8] {
+    /// The answer in chunks, of a few characters each.
+    private func chunks(_ message: Message, _ finishReason: String?, _ call: ScriptedModel.Call) -> [JSONValue] {
         var deltas: [JSONObject] = [["role": "assistant"]]
-        var rest = Array(message.text)[...]
-        while !rest.isEmpty {
-            deltas.append(["content": .string(String(rest.prefix(4)))])
-            rest = rest.dropFirst(4)
-        }
+        // What is neither text nor tool calls, such as reasoning, comes first.
+        for member in message.additional.members { deltas.append(JSONObject([(member.key, member.value)])) }
+        deltas += Self.pieces(of: message.text).map { ["content": .string($0)] }
         for (index, tool) in (message.toolCalls ?? []).enumerated() {
-            deltas.append([
-                "tool_calls": [
-                    [
-                        "index": .number(index), "id": .string(tool.id), "type": "function",
-                        "function": ["name": .string(tool.name), "arguments": .string(tool.arguments)],
-                    ]
-                ]
-            ])
+            func delta(_ members: JSONObject) -> JSONObject {
+                var piece: JSONObject = ["index": .number(index)]
+                for member in members.members { piece[member.key.text] = member.value }
+                return ["tool_calls": [.object(piece)]]
+            }
+            let function: JSONValue = ["name": .string(tool.name), "arguments": ""]
+            deltas.append(delta(["id": .string(tool.id), "type": "function", "function": function]))
+            for piece in Self.pieces(of: tool.arguments) {
+                deltas.append(delta(["function": ["arguments": .string(piece)]]))
+            }
         }
         var chunks = deltas.map { chunk(call, delta: $0, finishReason: nil) }
         if let finishReason { chunks.append(chunk(call, delta: [:], finishReason: finishReason)) }
-        return chunks.flatMap { Array("data: \($0)\n\n".utf8) }
+        if call.body["stream_options"]?["include_usage"] == true {
+            var last = chunk(call, delta: [:], finishReason: nil).object ?? [:]
+            last["choices"] = []
+            last["usage"] = usage.json
+            chunks.append(.object(last))
+        }
+        return chunks
+    }
+
+    private static func pieces(of text: String) -> [String] {
+        var pieces: [String] = []
+        var rest = text[...]
+        while !rest.isEmpty {
+            pieces.append(String(rest.prefix(4)))
+            rest = rest.dropFirst(4)
+        }
+        return pieces
     }
 
     private func chunk(_ call: ScriptedModel.Call, delta: JSONObject, finishReason: String?) -> JSONValue {

@@ -112,6 +112,7 @@ import WireJSON
             (["--env", "=x", "--", "true"], 64, "--env"),
             (["--env", "NO_SUCH_VARIABLE_HERE", "--", "true"], 64, "NO_SUCH_VARIABLE_HERE has no value"),
             (["--env", "FIREWORKS_API_KEY=x", "--", "true"], 64, "FIREWORKS_API_KEY is set for each rollout"),
+            (["--allow-web-origin", "a.example", "--", "true"], 64, "--allow-web-origin"),
             (["--init-file", "x", "--", "true"], 64, "--once"),
             (["--log-level", "loud", "--", "true"], 64, "--log-level"),
             (["--tls-key", "k", "--", "true"], 64, "--tls-key needs --tls-certificate"),

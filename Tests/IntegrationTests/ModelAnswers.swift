@@ -32,6 +32,35 @@ enum ModelAnswers {
         return completion(["role": "assistant", "content": .null, "tool_calls": [call]], finish: "tool_calls")
     }
 
+    /// Calls `multiply` three times at once, says what that gave, and says it again when asked.
+    @Sendable static func calculating(_ request: ScriptedHTTPServer.Request) async -> ScriptedHTTPServer.Response {
+        let results = (request.json?["messages"]?.array ?? []).filter { $0["role"]?.string == "tool" }
+        let isStreamed = request.json?["stream"]?.bool == true
+        if !results.isEmpty {
+            let text = "They are " + results.map { $0["content"]?.string ?? "" }.joined(separator: ", ") + "."
+            let message: JSONValue = ["role": "assistant", "content": .string(text)]
+            return isStreamed ? events([message]) : completion(message)
+        }
+        let calls: [JSONValue] = [(6, 7), (13, 2), (2, 2)].enumerated().map { index, pair in
+            let arguments = JSONValue.string("{\"a\": \(pair.0), \"b\": \(pair.1)}")
+            var call: JSONObject = [
+                "id": .string("call_\(index)"), "type": "function",
+                "function": ["name": "multiply", "arguments": arguments],
+            ]
+            if isStreamed { call["index"] = .number(index) }
+            return .object(call)
+        }
+        let thought: JSONValue = ["role": "assistant", "content": .null, "reasoning_content": "I shall calculate."]
+        if isStreamed { return events([thought] + calls.map { ["tool_calls": [$0]] }, finish: "tool_calls") }
+        var message = thought.object ?? [:]
+        message["tool_calls"] = .array(calls)
+        return completion(.object(message), finish: "tool_calls")
+    }
+
+    private static func events(_ deltas: [JSONValue], finish: String = "stop") -> ScriptedHTTPServer.Response {
+        .events(deltas.map { chunk($0, finish: .null) } + [chunk([:], finish: .string(finish)), "data: [DONE]\n\n"])
+    }
+
     @Sendable static func refusing(_ request: ScriptedHTTPServer.Request) async -> ScriptedHTTPServer.Response {
         .json(
             ["error": ["message": "no such model", "type": "invalid_request_error", "param": .null, "code": .null]],

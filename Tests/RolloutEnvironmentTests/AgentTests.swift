@@ -33,7 +33,7 @@ import WireJSON
     @Test("a run with tools goes on until the model answers without one") func tools() async throws {
         let environment = RolloutEnvironment { rollout in
             let run = try await rollout.model.run(rollout.messages, tools: [Add()]) { step in
-                rollout.checkpoint("turn \(step.turn)")
+                if !step.results.isEmpty { rollout.checkpoint("turn \(step.turn)") }
             }
             return .finished(
                 reason: run.reason, info: ["turns": .number(run.turns), "tokens": .number(run.usage.totalTokens)])

@@ -49,6 +49,37 @@ import WireJSON
         }
     }
 
+    @Test(
+        "pages that may not call start nothing, though their browsers send some requests without asking",
+        arguments: [
+            (nil, nil, 200), (nil, "https://a.example", 403), (nil, "null", 403), (["*"], "https://a.example", 200),
+            (["*"], "null", 200), (["https://A.example:443/"], "https://a.example", 200),
+            (["https://a.example"], "http://a.example", 403), (["https://a.example"], "https://a.example.evil", 403),
+            (["nonsense"], "nonsense", 403),
+        ] as [([String]?, String?, Int)])
+    func foreignPages(allowed: [String]?, origin: String?, status: Int) async throws {
+        var configuration = RolloutEnvironment.Configuration.test
+        if let allowed { configuration.allowedWebOrigins = allowed }
+        try await FakeGateway.with { gateway in
+            try await ServedEnvironment.with(Self.finishing(configuration)) { environment in
+                let headers = [("content-type", "text/plain")] + (origin.map { [("origin", $0)] } ?? [])
+                for (path, body) in [
+                    ("/init", InitRequest.test("r", gateway: gateway.url).json),
+                    ("/", InitRequest.test("r2", gateway: gateway.url).json), ("/cancel", ["all": true]),
+                ] as [(String, JSONValue)] {
+                    let answer = try await environment.post(path, body, headers: headers)
+                    #expect(answer.status == status, "\(path): \(answer.text)")
+                    if status == 403 {
+                        #expect(answer.message.contains("allowedWebOrigins"))
+                        #expect(answer.headers.first(name: "access-control-allow-origin") == nil)
+                    }
+                }
+                #expect(try await environment.send(.GET, "/health", headers: headers).status == 200)
+                #expect(gateway.lines.isEmpty == (status == 403))
+            }
+        }
+    }
+
     @Test("model URLs of other origins than the allowed ones are refused, whatever stands in front of the host")
     func modelOrigins() async throws {
         try await FakeGateway.with { gateway in

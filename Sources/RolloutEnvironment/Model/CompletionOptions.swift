@@ -9,14 +9,15 @@ public struct CompletionOptions: Sendable, Hashable {
     public var maximumTokens: Int?
     /// The form of the answer, see ``jsonSchema(_:name:)``.
     public var responseFormat: JSONObject?
-    /// `"auto"`, `"none"`, `"required"`, or an object that names a function.
-    public var toolChoice: JSONValue?
+    /// Which of the tools the model may call, or must; by default as the rollout's parameters say. Within
+    /// ``ModelClient/run(_:tools:maximumTurns:options:onStep:onChunk:)`` the model is forced until it has called one.
+    public var toolChoice: ToolChoice?
     /// Members of the request's body that have no name here.
     public var additional: JSONObject
 
     public init(
         temperature: Double? = nil, maximumTokens: Int? = nil, responseFormat: JSONObject? = nil,
-        toolChoice: JSONValue? = nil, additional: JSONObject = [:]
+        toolChoice: ToolChoice? = nil, additional: JSONObject = [:]
     ) {
         self.temperature = temperature
         self.maximumTokens = maximumTokens

@@ -12,18 +12,16 @@ public struct CompletionStream: AsyncSequence, Sendable {
 
     fileprivate final class Source: Sendable {
         let body: any AsyncSequence<[UInt8], any Error> & Sendable
-        let pass: ModelCallGate.Pass
-        let call: BudgetMeter.Call
+        let call: CallUnderWay
         let maximumBytes: Int
         let translate: @Sendable (any Error) -> any Error
         let completion = Mutex<Completion?>(nil)
 
         init(
-            body: any AsyncSequence<[UInt8], any Error> & Sendable, pass: ModelCallGate.Pass, call: BudgetMeter.Call,
-            maximumBytes: Int, translate: @escaping @Sendable (any Error) -> any Error
+            body: any AsyncSequence<[UInt8], any Error> & Sendable, call: CallUnderWay, maximumBytes: Int,
+            translate: @escaping @Sendable (any Error) -> any Error
         ) {
             self.body = body
-            self.pass = pass
             self.call = call
             self.maximumBytes = maximumBytes
             self.translate = translate
@@ -33,18 +31,21 @@ public struct CompletionStream: AsyncSequence, Sendable {
     private let source: Source
 
     init(
-        body: any AsyncSequence<[UInt8], any Error> & Sendable, pass: ModelCallGate.Pass, call: BudgetMeter.Call,
-        maximumBytes: Int, translate: @escaping @Sendable (any Error) -> any Error
+        body: any AsyncSequence<[UInt8], any Error> & Sendable, call: CallUnderWay, maximumBytes: Int,
+        translate: @escaping @Sendable (any Error) -> any Error
     ) {
-        source = Source(body: body, pass: pass, call: call, maximumBytes: maximumBytes, translate: translate)
+        source = Source(body: body, call: call, maximumBytes: maximumBytes, translate: translate)
     }
 
     /// The whole answer, after the last piece.
     public var completion: Completion? { source.completion.withLock { $0 } }
 
     /// Reads to the end.
-    public func collect() async throws -> Completion {
-        for try await _ in self {}
+    public func collect() async throws -> Completion { try await collect { _ in } }
+
+    /// Reads to the end, and hands out each piece before the next one is read.
+    func collect(_ onChunk: (CompletionChunk) async throws -> Void) async throws -> Completion {
+        for try await chunk in self { try await onChunk(chunk) }
         guard let completion else {
             throw ModelError(.modelStreamBroken, "The model's answer was read twice or ended without a choice.")
         }
@@ -89,8 +90,9 @@ public struct CompletionStream: AsyncSequence, Sendable {
                 }
             } catch {
                 isOver = true
-                source.pass.release()
-                throw source.translate(error)
+                let error = source.translate(error)
+                source.call.failed(error)
+                throw error
             }
         }
 
@@ -113,9 +115,8 @@ public struct CompletionStream: AsyncSequence, Sendable {
             }
             let completion = try Completion(from: JSONReader(json))
             source.completion.withLock { $0 = completion }
-            source.call.answered(completion)
             isOver = true
-            source.pass.release()
+            source.call.answered(completion)
         }
     }
 }

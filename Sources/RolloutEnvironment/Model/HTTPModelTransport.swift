@@ -33,6 +33,8 @@ struct HTTPModelTransport: ModelTransport {
         settings.timeout.connect = .seconds(5)
         settings.redirectConfiguration = .disallow
         settings.httpVersion = .http1Only
+        // Model calls have spans of their own, with what the client cannot know.
+        settings.tracing.tracer = nil
         // Servers close idle connections after five seconds; ours go first.
         settings.connectionPool.idleTimeout = .seconds(4)
         // A call that waits for a connection would look like a slow model.

@@ -22,6 +22,7 @@ public struct ModelClient: Sendable {
     let retries: RetryPolicy
     let maximumAnswerBytes: Int
     let secrets: Secrets
+    let span: RolloutSpan
 
     /// Asks for one answer.
     ///
@@ -33,30 +34,23 @@ public struct ModelClient: Sendable {
     public func complete(
         _ messages: [Message], tools: [JSONValue]? = nil, options: CompletionOptions = CompletionOptions()
     ) async throws -> Completion {
-        let pass = try gate.enter()
-        defer { pass.release() }
-        let endpoint = try endpoint.get()
-        let call = try meter.begin(messages)
-        let request = request(messages, tools: tools, options: options, isStreamed: false, endpoint: endpoint)
-        let completion = try await repeating {
-            do {
-                let response = try await open(request, endpoint: endpoint)
-                let bytes = try await response.collect(upTo: maximumAnswerBytes)
+        let call = try begin(messages, isStreamed: false)
+        let request = request(messages, tools: tools, options: options, of: call, isStreamed: false)
+        do {
+            let completion = try await repeating(call) {
                 do {
-                    let completion = try Completion(parsing: bytes)
-                    guard !completion.choices.isEmpty else { throw unreadable("it has no choices", at: endpoint) }
-                    return completion
-                } catch let error as ModelError {
-                    throw error
+                    return try await readCompletion(
+                        try await open(request, endpoint: call.endpoint), from: call.endpoint)
                 } catch {
-                    throw unreadable("\(error)", at: endpoint)
+                    throw modelError(error, at: call.endpoint)
                 }
-            } catch {
-                throw modelError(error, at: endpoint)
             }
+            call.answered(completion)
+            return completion
+        } catch {
+            call.failed(error)
+            throw error
         }
-        call.answered(completion)
-        return completion
     }
 
     /// Asks for one answer and gives it out as it comes.
@@ -66,34 +60,46 @@ public struct ModelClient: Sendable {
     public func stream(
         _ messages: [Message], tools: [JSONValue]? = nil, options: CompletionOptions = CompletionOptions()
     ) async throws -> CompletionStream {
+        let call = try begin(messages, isStreamed: true)
+        let request = request(messages, tools: tools, options: options, of: call, isStreamed: true)
+        do {
+            let response = try await repeating(call) {
+                do {
+                    return try await open(request, endpoint: call.endpoint)
+                } catch {
+                    throw modelError(error, at: call.endpoint)
+                }
+            }
+            return CompletionStream(body: response.body, call: call, maximumBytes: maximumAnswerBytes) {
+                modelError($0, at: call.endpoint, isMidStream: true)
+            }
+        } catch {
+            call.failed(error)
+            throw error
+        }
+    }
+
+    /// - Throws: ``ModelError`` when the budget has no room; `CancellationError` when the rollout is over.
+    private func begin(_ messages: [Message], isStreamed: Bool) throws -> CallUnderWay {
         let pass = try gate.enter()
         let endpoint = try endpoint.get()
-        let call = try meter.begin(messages)
-        let request = request(messages, tools: tools, options: options, isStreamed: true, endpoint: endpoint)
-        let response = try await repeating {
-            do {
-                return try await open(request, endpoint: endpoint)
-            } catch {
-                throw modelError(error, at: endpoint)
-            }
-        }
-        return CompletionStream(
-            body: response.body, pass: pass, call: call, maximumBytes: maximumAnswerBytes,
-            translate: { error in modelError(error, at: endpoint, isMidStream: true) })
+        let budget = try meter.begin(messages)
+        let span = span.modelCall(parameters.model, at: endpoint, isStreamed: isStreamed)
+        return CallUnderWay(endpoint: endpoint, pass: pass, budget: budget, span: span)
     }
 
     private func request(
-        _ messages: [Message], tools: [JSONValue]?, options: CompletionOptions, isStreamed: Bool,
-        endpoint: ModelEndpoint
+        _ messages: [Message], tools: [JSONValue]?, options: CompletionOptions, of call: CallUnderWay, isStreamed: Bool
     ) -> ModelRequest {
         var headers: [(name: String, value: String)] = [
             ("content-type", "application/json"),
             ("accept", isStreamed ? "text/event-stream" : "application/json"),
             ("user-agent", "rollcall"),
         ]
-        if let key = endpoint.apiKey { headers.append(("authorization", "Bearer \(key)")) }
+        headers += call.span.headers
+        if let key = call.endpoint.apiKey { headers.append(("authorization", "Bearer \(key)")) }
         return ModelRequest(
-            url: endpoint.url, headers: headers,
+            url: call.endpoint.url, headers: headers,
             body: ModelRequest.body(
                 parameters, messages: messages, tools: tools ?? self.tools, options: options, isStreamed: isStreamed))
     }
@@ -106,7 +112,22 @@ public struct ModelClient: Sendable {
         throw ModelError(answer: response, body: body, endpoint: endpoint, secrets: secrets)
     }
 
-    private func repeating<Value>(_ operation: () async throws -> Value) async throws -> Value {
+    private func readCompletion(_ response: ModelResponse, from endpoint: ModelEndpoint) async throws -> Completion {
+        let bytes = try await response.collect(upTo: maximumAnswerBytes)
+        do {
+            let completion = try Completion(parsing: bytes)
+            guard !completion.choices.isEmpty else { throw unreadable("it has no choices", at: endpoint) }
+            return completion
+        } catch let error as ModelError {
+            throw error
+        } catch {
+            throw unreadable("\(error)", at: endpoint)
+        }
+    }
+
+    private func repeating<Value>(
+        _ call: CallUnderWay, _ operation: () async throws -> Value
+    ) async throws -> Value {
         var retry = 0
         while true {
             try Task.checkCancellation()
@@ -114,6 +135,7 @@ public struct ModelClient: Sendable {
                 return try await operation()
             } catch let error as ModelError {
                 guard let wait = retries.wait(after: error, retry: retry) else { throw error }
+                call.span.repeats(after: error, in: wait)
                 try await Task.sleep(for: wait)
                 retry += 1
             }

@@ -27,7 +27,9 @@ extension ModelRequest {
         for member in extra.members { body[member.key.text] = member.value }
         if !tools.isEmpty {
             body["tools"] = .array(tools)
-            if let choice = options.toolChoice ?? parameters.forModel["tool_choice"] { body["tool_choice"] = choice }
+            if let choice = options.toolChoice?.json ?? parameters.forModel["tool_choice"] {
+                body["tool_choice"] = choice
+            }
         }
         if let temperature = options.temperature { body["temperature"] = .number(temperature) }
         if let maximum = options.maximumTokens {
@@ -39,11 +41,24 @@ extension ModelRequest {
         if isStreamed { body["stream"] = true }
         return body
     }
+
+    /// What ``body(_:messages:tools:options:isStreamed:)`` asks the model about tools, where there are any.
+    static func toolChoice(_ parameters: CompletionParameters, _ options: CompletionOptions) -> JSONValue? {
+        options.additional["tool_choice"] ?? options.toolChoice?.json ?? parameters.forModel["tool_choice"]
+            ?? parameters.additional["extra_body"]?["tool_choice"]
+    }
 }
 
 extension Message {
-    /// Only an assistant's message may have no content, and then only beside its tool calls.
+    /// Only an assistant's message may have no content, and then only beside its tool calls. Some servers write an empty
+    /// list of those, which others refuse to read.
     fileprivate var objectForModel: JSONObject {
+        var message = self
+        if message.toolCalls?.isEmpty == true { message.toolCalls = nil }
+        return message.objectWithContent
+    }
+
+    private var objectWithContent: JSONObject {
         var object = json.object ?? [:]
         if object["content"] == .null, role != "assistant" || toolCalls == nil { object["content"] = "" }
         return object

@@ -14,6 +14,8 @@ package final class RolloutRegistry: Sendable {
         var tasks: [Key: Task<Void, Never>] = [:]
         var admissions: [Key: Task<InitOutcome, Never>] = [:]
         var timers: [Key: Scheduled<Void>] = [:]
+        /// Whose ends are still to be logged.
+        var ended: [RolloutRun] = []
     }
 
     private let state: Mutex<State>
@@ -29,6 +31,17 @@ package final class RolloutRegistry: Sendable {
         self.cancellationGrace = cancellationGrace
         self.loop = loop
         self.logger = logger
+    }
+
+    /// Changes the state, and then logs without the lock what has ended by it: a log may take its time.
+    private func change<Result: Sendable>(_ body: (inout State) -> Result) -> Result {
+        let (result, ended) = state.withLock { state in
+            let result = body(&state)
+            defer { state.ended = [] }
+            return (result, state.ended)
+        }
+        for run in ended { run.logEnd(to: logger) }
+        return result
     }
 
     struct Counts: Sendable {
@@ -166,7 +179,7 @@ package final class RolloutRegistry: Sendable {
     // MARK: Ending
 
     private func finished(_ run: RolloutRun, _ status: Status) {
-        let wasAbandoned = state.withLock { state in
+        let wasAbandoned = change { state in
             let finish = state.machine.finish(run.key, status, now: .now)
             state.tasks[run.key] = nil
             if let final = finish.status { report(run.key, final, &state) }
@@ -181,7 +194,9 @@ package final class RolloutRegistry: Sendable {
     // Called under the lock: whoever sees the receipt finds the status on its way.
     private func report(_ key: Key, _ status: Status, _ state: inout State) {
         state.timers.removeValue(forKey: key)?.cancel()
-        state.runs.removeValue(forKey: key)?.report(status)
+        guard let run = state.runs.removeValue(forKey: key) else { return }
+        run.report(status)
+        state.ended.append(run)
     }
 
     /// Ends an execution whose deadline has come.
@@ -197,7 +212,7 @@ package final class RolloutRegistry: Sendable {
 
     /// Ends an execution with `status`, whatever its agent says.
     func stop(_ key: Key, _ status: Status) {
-        let task = state.withLock { state in
+        let task = change { state in
             switch state.machine.stop(key, status) {
             case .nothing, .noted: return nil as Task<Void, Never>?
             case .ended(let status):
@@ -217,7 +232,7 @@ package final class RolloutRegistry: Sendable {
     }
 
     private func giveUp(_ key: Key, after wait: Duration) {
-        let isGivenUp = state.withLock { state in
+        let isGivenUp = change { state in
             guard let status = state.machine.giveUp(key) else { return false }
             report(key, status, &state)
             openIfEmpty(state.machine)
@@ -246,7 +261,7 @@ package final class RolloutRegistry: Sendable {
     /// Admits nothing more, lets what runs end within `grace`, and cuts the rest.
     func drain(grace: Duration) async {
         let status = FailureReason.environmentStopped.status("The environment was stopped.")
-        state.withLock { state in
+        change { state in
             for key in state.machine.drain(status) { report(key, status, &state) }
             openIfEmpty(state.machine)
         }
@@ -259,8 +274,4 @@ package final class RolloutRegistry: Sendable {
     private func openIfEmpty(_ machine: StateMachine) {
         if machine.isDraining, machine.liveCount == 0 { isEmpty.open() }
     }
-}
-
-extension RolloutRegistry.Key {
-    var logMetadata: Logger.Metadata { ["rollout_id": "\(rolloutID)", "attempt": "\(attempt)"] }
 }

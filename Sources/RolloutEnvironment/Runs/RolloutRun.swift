@@ -4,12 +4,18 @@ import EvalProtocol
 import Logging
 import RolloutTracing
 import Synchronization
+import Tracing
 import WireJSON
 
 /// One execution: runs the agent and reports how it ended.
 final class RolloutRun: Sendable {
     let key: RolloutRegistry.Key
     let context: RolloutContext
+    private struct End: Sendable {
+        var status: Status
+        var at: ContinuousClock.Instant
+    }
+
     private let rollout: Rollout
     private let agent: RolloutEnvironment.Agent
     private let reporter: any RolloutReporter
@@ -17,15 +23,17 @@ final class RolloutRun: Sendable {
     private let gate: ModelCallGate
     private let journal: Journal?
     private let metrics: EnvironmentMetrics
+    private let span: RolloutSpan
+    private let watch: PoolWatch
     private let accepted = ContinuousClock.now
     private let start = Mutex<ContinuousClock.Instant?>(nil)
-    private let end = Mutex<Status?>(nil)
+    private let end = Mutex<End?>(nil)
     private let hasEnded = Latch()
 
     init(
         rollout: Rollout, context: RolloutContext, agent: @escaping RolloutEnvironment.Agent,
         reporter: any RolloutReporter, secrets: Secrets, gate: ModelCallGate,
-        journal: Journal?, metrics: EnvironmentMetrics
+        journal: Journal?, metrics: EnvironmentMetrics, span: RolloutSpan, watch: PoolWatch
     ) {
         key = RolloutRegistry.Key(rolloutID: rollout.metadata.rolloutID, attempt: rollout.attempt)
         self.rollout = rollout
@@ -36,6 +44,8 @@ final class RolloutRun: Sendable {
         self.gate = gate
         self.journal = journal
         self.metrics = metrics
+        self.span = span
+        self.watch = watch
     }
 
     /// Runs the agent and waits for the last byte of its model calls.
@@ -43,13 +53,16 @@ final class RolloutRun: Sendable {
         let now = ContinuousClock.now
         start.withLock { $0 = now }
         metrics.started(after: now - accepted)
+        span.agentStarts()
         var rollout = self.rollout
         rollout.deadline = deadline
         let given = rollout
         let status: Status
         do {
             let returned = try await RolloutContext.$current.withValue(context) {
-                try await withLogger(given.logger) { _ in try await agent(given) }
+                try await InstrumentationContext.withValue(span.context) {
+                    try await withLogger(given.logger) { _ in try await watch.watching { try await agent(given) } }
+                }
             }
             status = .ended(returned, secrets: secrets)
         } catch {
@@ -69,9 +82,11 @@ final class RolloutRun: Sendable {
     /// apart, since there its end would be taken for the new attempt's.
     func report(_ status: Status) {
         gate.shut()
-        metrics.ended(status, after: start.withLock { $0 }.map { .now - $0 })
+        let now = ContinuousClock.now
+        metrics.ended(status, after: start.withLock { $0 }.map { now - $0 })
+        span.end(status)
         defer {
-            end.withLock { $0 = status }
+            end.withLock { $0 = End(status: status, at: now) }
             hasEnded.open()
         }
         if FailureReason(status) == .superseded,
@@ -87,6 +102,18 @@ final class RolloutRun: Sendable {
     /// The terminal status once it is reported; `nil` when the waiting task is cancelled before.
     func awaitEnd() async -> Status? {
         await hasEnded.wait()
-        return end.withLock { $0 }
+        return end.withLock { $0?.status }
+    }
+
+    /// Logs how the rollout ended, for those who look after the environment.
+    func logEnd(to logger: Logger) {
+        guard let end = end.withLock({ $0 }) else { return }
+        let begin = start.withLock { $0 } ?? end.at
+        logger.ended(
+            key, end.status,
+            [
+                "duration_seconds": "\((end.at - begin) / .seconds(1))",
+                "queued_seconds": "\((begin - accepted) / .seconds(1))",
+            ])
     }
 }

@@ -17,6 +17,7 @@ final class EnvironmentMetrics: Sendable {
     private let queued: Meter
     private let abandoned: Meter
     private let capacity: Meter
+    private let poolBlockages: Counter
     private let linesWaiting: Meter
     private let statusesWaiting: Meter
     /// What the counters of the delivery have been told of.
@@ -33,6 +34,8 @@ final class EnvironmentMetrics: Sendable {
         "rollcall_environment_agent_seconds": "From an agent's start to its rollout's end.",
         "rollcall_environment_queue_seconds": "From the acceptance of a rollout to its agent's start.",
         "rollcall_environment_model_seconds": "From a model call to the head of its answer.",
+        "rollcall_environment_pool_blocked_total":
+            "Times that no task could run for five seconds, because agents blocked the threads that all tasks share.",
         "rollcall_environment_log_lines_waiting": "Lines without a status that wait for a gateway or are on their way.",
         "rollcall_environment_statuses_waiting": "Lines with a status that wait for a gateway or are on their way.",
         "rollcall_environment_log_lines_delivered_total": "Lines that a gateway has taken.",
@@ -59,6 +62,7 @@ final class EnvironmentMetrics: Sendable {
         queued = meter("queued")
         abandoned = meter("abandoned")
         capacity = meter("capacity")
+        poolBlockages = Counter(label: "rollcall_environment_pool_blocked_total", dimensions: [], factory: factory)
         linesWaiting = meter("log_lines_waiting")
         statusesWaiting = meter("statuses_waiting")
         capacity.set(places)
@@ -77,6 +81,8 @@ final class EnvironmentMetrics: Sendable {
         count("ended_total", [("code", "\(status.code.rawValue)"), ("reason", reason?.rawValue ?? "")])
         if let duration { agentSeconds.recordNanoseconds(duration.nanoseconds) }
     }
+
+    func poolBlocked() { poolBlockages.increment() }
 
     func modelAnswered(after duration: Duration) { modelSeconds.recordNanoseconds(duration.nanoseconds) }
 

@@ -21,7 +21,10 @@ extension APIOperation {
             answers: [
                 APIAnswer(200, "RUNNING has reached the gateway, or the attempt has ended.", .initAnswer),
                 .problem(409, "It has a budget, and the gateway knows the rollout with other ids."),
-                .problem(403, "The environment sends no model calls to this `model_base_url`."),
+                .problem(
+                    403,
+                    "The environment sends no model calls to this `model_base_url`, or pages of this `Origin` may not call "
+                        + "it."),
                 .later(503, "The gateway cannot be reached, the environment is full, or it is being stopped."),
             ])
     }
@@ -37,7 +40,8 @@ extension APIOperation {
                             "rollout_id": .string(),
                             "result": .oneOf(values: ["cancelled", "ended", "unknown", "other_attempt"]),
                         ]))
-                ]))
+                ])),
+            .problem(403, "Pages of this `Origin` may not call the environment."),
         ])
 
     static let status = environment(

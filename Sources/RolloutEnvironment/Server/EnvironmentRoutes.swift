@@ -27,10 +27,14 @@ struct EnvironmentRoutes: Sendable {
     ///   to has a `/` of its own.
     init(core: EnvironmentCore, servesRoot: Bool) {
         self.core = core
-        crossOrigin = CrossOrigin(allowed: core.configuration.allowedWebOrigins)
+        crossOrigin = CrossOrigin(allowed: core.configuration.allowedWebOrigins, logger: core.configuration.logger)
         for path in servesRoot ? ["/init", "/"] : ["/init"] {
             add(.post, path, path == "/" ? .initializeAtRoot : .initialize) { request in
-                await core.answer(request) { await core.initialize($0, authorization: request.headers[.authorization]) }
+                await TraceHeaders.continuing(request.headers) {
+                    await core.answer(request) {
+                        await core.initialize($0, authorization: request.headers[.authorization])
+                    }
+                }
             }
         }
         add(.post, "/cancel", .cancel) { request in
@@ -80,7 +84,9 @@ struct EnvironmentRoutes: Sendable {
         for route in routes {
             router.on(RouterPath(prefix + route.path), method: route.method) { request, context -> Response in
                 guard admits(context.parameters.get(secret)?[...]) else { return Self.nothing.response }
-                var response = await route.handler(request).response
+                let refusal = crossOrigin.refusal(of: request)
+                if let refusal { core.configuration.logger.refused(nil, refusal, after: .zero) }
+                var response = if let refusal { refusal.response } else { await route.handler(request).response }
                 crossOrigin.admit(request, to: &response)
                 return response
             }

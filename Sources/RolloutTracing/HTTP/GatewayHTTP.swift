@@ -34,6 +34,8 @@ package struct GatewayHTTP: Sendable {
     package static func clientConfiguration(readTimeout: TimeAmount? = nil) -> HTTPClient.Configuration {
         var configuration = HTTPClient.Configuration(
             redirectConfiguration: .disallow, timeout: .init(connect: .seconds(3), read: readTimeout))
+        // A trace for each post of log lines would bury those of the rollouts.
+        configuration.tracing.tracer = nil
         configuration.connectionPool.idleTimeout = .seconds(4)
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 512
         configuration.connectionPool.retryConnectionEstablishment = false

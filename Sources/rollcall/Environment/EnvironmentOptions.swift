@@ -60,6 +60,13 @@ struct EnvironmentOptions: ParsableArguments {
     var gatewayURL: String?
 
     @Option(
+        name: .customLong("allow-web-origin"),
+        help: ArgumentHelp(
+            "A web page that may call from a browser, by its origin; * is any. Repeatable. (default: none)",
+            valueName: "origin"))
+    var allowedWebOrigins: [String] = []
+
+    @Option(
         help: ArgumentHelp(
             "Remembers accepted rollouts, so that the next environment reports those that a kill has lost.",
             valueName: "file"))
@@ -107,6 +114,10 @@ struct EnvironmentOptions: ParsableArguments {
         if let gatewayURL, !gatewayURL.hasPrefix("http://"), !gatewayURL.hasPrefix("https://") {
             throw ValidationError("--gateway-url must begin with http:// or https://, not \"\(gatewayURL)\".")
         }
+        for origin in allowedWebOrigins where origin != "*" && WebOrigin(origin) == nil {
+            throw ValidationError(
+                "--allow-web-origin takes an origin such as https://console.example.com, or *, not \"\(origin)\".")
+        }
         if initFile != nil, !once { throw ValidationError("--init-file goes with --once.") }
         guard Logger.Level(rawValue: logLevel) != nil else {
             let levels = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
@@ -126,6 +137,7 @@ struct EnvironmentOptions: ParsableArguments {
         configuration.lease = lease > 0 ? .seconds(lease) : nil
         configuration.grace = .seconds(grace)
         configuration.gatewayURL = gatewayURL
+        configuration.allowedWebOrigins = allowedWebOrigins
         configuration.journal = journal
         configuration.variables = environment
         // Whoever starts one rollout may start it.
