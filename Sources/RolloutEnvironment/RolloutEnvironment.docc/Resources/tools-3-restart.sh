@@ -1,0 +1,4 @@
+swift build -c release
+kill $server && wait $server
+.build/release/LibrarianServer & server=$!
+curl --silent --retry 20 --retry-connrefused http://localhost:3000/health
