@@ -10,6 +10,9 @@ from pathlib import Path
 
 from processes import ROOT
 
+# In a root folder, the certificates that this machine trusts.
+MIRRORS = "/etc/mirrors.crt"
+
 
 class Containerfile:
     def __init__(self, path: Path):
@@ -45,8 +48,9 @@ class Containerfile:
 
 def run(root: Path, command: list[str], user: str = "0", folder: str = "/", **options) -> subprocess.CompletedProcess:
     """Runs a command in the root folder with a clean environment, but for what leads to package mirrors."""
-    kept = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy") or name.startswith("PIP_")}
-    variables = kept | {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/"} | options.pop("env", {})
+    kept = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
+    fixed = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/", "PIP_CERT": MIRRORS}
+    variables = kept | fixed | options.pop("env", {})
     enter = ["chroot", f"--userspec={user}:{user}", str(root), "env", f"--chdir={folder}"]
     done = subprocess.run([*enter, *command], env=variables, capture_output=True, text=True, **options)
     if "check" not in options:

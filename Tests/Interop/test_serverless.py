@@ -5,6 +5,8 @@ and with `ROLLCALL_SOAK=1` in a Debian that the Containerfile's steps were carri
 import json
 import os
 import re
+import shutil
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 import requests
 import yaml
 
-from containerfile import Containerfile, run
+from containerfile import MIRRORS, Containerfile, run
 from processes import BIN, ROOT, clean_environment
 
 EXAMPLE = ROOT / "Examples/Serverless"
@@ -100,6 +102,7 @@ def test_the_steps_of_the_containerfile_in_a_debian(gateway, tmp_path):
         elif Path(path).exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             subprocess.run(["cp", "--force", path, target], check=True)
+    shutil.copy(ssl.get_default_verify_paths().cafile or "/etc/ssl/certs/ca-certificates.crt", root / MIRRORS.lstrip("/"))
     IMAGE.build(root, {"/rollcall/.build/release/rollcall": BIN / "rollcall"})
     for library in libraries(BIN / "rollcall"):
         subprocess.run(["cp", library, root / "usr/local/lib"], check=True)
