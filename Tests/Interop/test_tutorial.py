@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -123,9 +124,9 @@ def test_the_whole_hour(tmp_path):
         text, _ = child.communicate(timeout=1800)
         assert child.returncode == 0, text
     finally:
-        if child.poll() is None:
+        with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
+        child.wait()
     parts = dict(part.split("\n", 1) for part in text.split("### ")[1:])
     assert '"status":"healthy"' in parts["hello-7-environment"], text
     assert "FINISHED" in parts["hello-8-rollout"] and "Michael Ende." in parts["hello-8-rollout"], text

@@ -46,7 +46,7 @@ def steps() -> list[Step]:
 
 def script() -> str:
     """The whole hour as a script, for a folder that has `rollcall` in it."""
-    lines = ["set -e"]
+    lines = ["set -e", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT"]
     for step in steps():
         if step.is_command:
             lines.append(f"echo '### {step.source.stem}'\n{step.source.read_text()}\necho")

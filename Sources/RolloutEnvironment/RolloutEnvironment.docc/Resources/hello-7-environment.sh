@@ -1,2 +1,2 @@
-.build/release/LibrarianServer & server=$!
+.build/debug/LibrarianServer & server=$!
 curl --silent --retry 20 --retry-connrefused http://localhost:3000/health

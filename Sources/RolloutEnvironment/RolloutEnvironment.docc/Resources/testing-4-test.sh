@@ -1,1 +1,1 @@
-swift test -c release
+swift test

@@ -1,4 +1,4 @@
-swift build -c release
+swift build
 kill $server && wait $server
-.build/release/LibrarianServer & server=$!
+.build/debug/LibrarianServer & server=$!
 curl --silent --retry 20 --retry-connrefused http://localhost:3000/health
