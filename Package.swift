@@ -160,6 +160,24 @@ let package = Package(
             packageAccess: false,
             swiftSettings: settings),
 
+        .executableTarget(
+            name: "SVGAgent",
+            dependencies: ["RolloutEnvironment", argumentParser, subprocess],
+            path: "Examples/SVGAgent",
+            exclude: ["README.md", "rows.jsonl"],
+            packageAccess: false,
+            swiftSettings: settings),
+
+        .executableTarget(
+            name: "MountedAgent",
+            dependencies: [
+                "RolloutEnvironment", argumentParser, hummingbird, httpTypes, nioCore, serviceLifecycle, unixSignals,
+            ],
+            path: "Examples/MountedAgent",
+            exclude: ["README.md"],
+            packageAccess: false,
+            swiftSettings: settings),
+
         // Tests, fast ones first. `TestSupport` is what several of them share.
         .target(
             name: "TestSupport",
@@ -208,6 +226,14 @@ let package = Package(
                 "TracingGateway", "RolloutTracing", "PrometheusMetrics", "SQLiteTraceStore", "ModelProxy", "TraceStore",
                 "EvalProtocol", "WireJSON", "TestSupport", coreMetrics,
                 logging, asyncHTTPClient, hummingbird, nioCore, nioHTTP1,
+            ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "ExampleTests",
+            dependencies: [
+                "SVGAgent", "MountedAgent", "RolloutEnvironment", "RolloutProcessor", "RolloutTesting",
+                "RolloutTracing",
+                "EvalProtocol", "WireJSON", "TestSupport",
             ],
             swiftSettings: settings),
         .testTarget(

@@ -5,8 +5,9 @@
 # ran than scripts/minimum_tests says: a runner that finds none is content with that.
 source "$(dirname "$0")/common.sh"
 
-scripts/install.sh
+scripts/install.sh librsvg2-bin
 scripts/venv.sh scripts/requirements-demo.txt scripts/requirements-interop.txt
+ROLLCALL_VENV=venv-langgraph scripts/venv.sh Examples/LangGraphAgent/requirements.txt
 scripts/build.sh --build-tests
 
 # check_count NAME COUNT

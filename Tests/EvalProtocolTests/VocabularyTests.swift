@@ -50,6 +50,22 @@ struct VocabularyTests {
             #"{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"R","domain":"d","metadata":{"a":1}}"#)
     }
 
+    @Test("a tool call goes out as it came in, in whatever order, and with a type where it had none")
+    func toolCalls() throws {
+        let text = #"{"id":"c","function":{"arguments":"{}","strict":true,"name":"f"},"type":"function","index":0}"#
+        try roundTrip(ToolCall.self, text)
+        var call = try ToolCall(parsing: Array(text.utf8))
+        #expect(call == ToolCall(id: "c", name: "f", arguments: "{}", additional: ["index": 0]))
+        #expect(Set([call, ToolCall(id: "c", name: "f", arguments: "{}", additional: ["index": 0])]).count == 1)
+        #expect(call != ToolCall(id: "c", name: "f", arguments: "{ }", additional: ["index": 0]))
+        call.arguments = "[]"
+        call.name = "g"
+        let changed = #"{"id":"c","function":{"arguments":"[]","strict":true,"name":"g"},"type":"function","index":0}"#
+        #expect(call.json.description == changed)
+        let untyped = try ToolCall(parsing: Array(#"{"id":"c","function":{"name":"f","arguments":"{}"}}"#.utf8))
+        #expect(untyped.json["type"] == "function")
+    }
+
     private func message<T: JSONConvertible>(_ type: T.Type, _ text: String) throws -> String {
         do {
             _ = try T(parsing: Array(text.utf8))

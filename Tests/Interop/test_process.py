@@ -196,6 +196,6 @@ def test_the_example(rollcall, gateway):
         [row] = result.rows
         assert [message.role for message in row.messages] == ["user", "assistant", "user", "assistant"]
         assert row.messages[1].content == "echo 1: 17 + 25?"
-        assert {entry["message"] for entry in logs_of(gateway, row)} >= {"first: echo 1: 17 + 25?"}
+        assert {entry["message"] for entry in logs_of(gateway, row)} >= {"said: echo 1: 17 + 25?"}
     finally:
         environment.stop()

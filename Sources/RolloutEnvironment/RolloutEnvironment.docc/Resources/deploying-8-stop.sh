@@ -1,0 +1,1 @@
+kill $server $gateway && wait $server $gateway

@@ -1,0 +1,2 @@
+mkdir -p Librarian/Sources/Librarian Librarian/Sources/LibrarianServer
+cd Librarian
