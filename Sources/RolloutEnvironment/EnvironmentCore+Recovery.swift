@@ -7,8 +7,8 @@ import RolloutTracing
 extension EnvironmentCore {
     /// Ends what the process before this one left behind, and reports how its rollouts ended.
     func recover(_ records: [JournalRecord]) async {
-        await LeftProcesses(records.flatMap(\.processes)).end()
-        for record in records {
+        await endCommands(of: records)
+        for record in records where !record.isReported {
             let status = Self.end(of: record)
             let context = context(of: record)
             journal?.append(.ended(record.key, status))
@@ -20,10 +20,24 @@ extension EnvironmentCore {
                     status, for: context, message: status.message, extras: status.extras.removing(["rollcall"]))
             }
         }
-        let lost = records.filter { $0.end == nil }.count
+        let lost = records.count { $0.end == nil && !$0.isReported }
+        let again = records.count { $0.end != nil && !$0.isReported }
         configuration.logger.warning(
-            "the environment was killed before: \(lost) rollouts are lost and reported as UNAVAILABLE, and \(records.count - lost) ends are reported again"
+            "the environment was killed before: \(lost) rollouts are lost and reported as UNAVAILABLE, and \(again) ends are reported again"
         )
+    }
+
+    /// Ends the commands that were left behind, and puts away what they had.
+    private func endCommands(of records: [JournalRecord]) async {
+        let left = await LeftCommands(records.flatMap(\.commands)).end()
+        if !left.isEmpty {
+            let numbers = left.map(String.init).joined(separator: ", ")
+            configuration.logger.error(
+                "processes of lost rollouts could not be ended, the system holds them: \(numbers)")
+        }
+        for record in records {
+            for command in record.commands { journal?.append(.commandEnded(record.key, marker: command.marker)) }
+        }
     }
 
     /// The status that was on its way, or that of a rollout that is lost.

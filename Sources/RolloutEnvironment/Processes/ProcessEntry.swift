@@ -89,6 +89,12 @@ extension [ProcessEntry] {
     package func family(of leader: Int32, marker: String, self own: Int32) -> [ProcessEntry] {
         var found: Set<Int32> = [leader]
         for entry in self where entry.session == leader || entry.marker == marker { found.insert(entry.identifier) }
+        return living(descendedFrom: found, self: own)
+    }
+
+    /// Those of `roots` that live, and their live descendants.
+    func living(descendedFrom roots: Set<Int32>, self own: Int32) -> [ProcessEntry] {
+        var found = roots
         found.remove(own)
         var children: [Int32: [Int32]] = [:]
         for entry in self { children[entry.parent, default: []].append(entry.identifier) }

@@ -13,20 +13,28 @@ final class ProcessTable: Sendable {
     static let shared = ProcessTable()
 
     private struct State {
-        var waiting: [(continuation: CheckedContinuation<[ProcessEntry], Never>, least: Int32)] = []
+        var waiting: [Waiter] = []
         var isReading = false
+    }
+
+    private struct Waiter {
+        var continuation: CheckedContinuation<[ProcessEntry], Never>
+        var least: Int32
+        var olderToo: Bool
     }
 
     private let state = Mutex(State())
 
     /// Every process that exists from the moment of the call until the answer.
     ///
-    /// - Parameter least: The lowest identifier that matters. Identifiers rise, so what a process has started has a higher
-    ///   one than it; when they have come round since, all are looked at.
-    func entries(from least: Int32) async -> [ProcessEntry] {
+    /// - Parameters:
+    ///   - least: The lowest identifier that matters. Identifiers rise, so what a process has started has a higher one
+    ///     than it; when they have come round since, all are looked at.
+    ///   - olderToo: Whether the markers of processes that are older than this program are wanted, too.
+    func entries(from least: Int32, olderToo: Bool = false) async -> [ProcessEntry] {
         await withCheckedContinuation { continuation in
             let begins = state.withLock { state in
-                state.waiting.append((continuation, least))
+                state.waiting.append(Waiter(continuation: continuation, least: least, olderToo: olderToo))
                 defer { state.isReading = true }
                 return !state.isReading
             }
@@ -43,7 +51,7 @@ final class ProcessTable: Sendable {
                 return state.waiting
             }
             guard let least = waiting.map(\.least).min() else { return }
-            let entries = Self.readAll(from: least)
+            let entries = Self.readAll(from: least, olderToo: waiting.contains(where: \.olderToo))
             for waiter in waiting { waiter.continuation.resume(returning: entries) }
         }
     }
@@ -55,10 +63,10 @@ final class ProcessTable: Sendable {
         return ProcessEntry(stat: buffer)
     }
 
-    private static func readAll(from least: Int32) -> [ProcessEntry] {
+    private static func readAll(from least: Int32, olderToo: Bool) -> [ProcessEntry] {
         let least = newestIdentifier() ?? 0 < least ? 0 : least
         // Older ones than this program cannot be its rollouts'.
-        let beginning = entry(of: getpid())?.started ?? 0
+        let beginning = olderToo ? 0 : entry(of: getpid())?.started ?? 0
         guard let folder = opendir("/proc") else { return [] }
         defer { closedir(folder) }
         let place = dirfd(folder)

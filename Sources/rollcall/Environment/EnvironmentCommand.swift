@@ -56,7 +56,7 @@ struct EnvironmentCommand: AsyncParsableCommand {
             throw ExitCode.validationFailure
         }
         ProcessLimits.raiseOpenFiles()
-        let environment = RolloutEnvironment(options.configuration(variables), agent: agent.run)
+        let environment = RolloutEnvironment(try options.configuration(variables), agent: agent.run)
         let code: Int32
         do {
             code =
