@@ -128,7 +128,10 @@ struct FaultVerdict {
     private func lineFaults(_ line: JSONValue, mark: String) -> [String] {
         let message = line["message"]?.string ?? ""
         let isAgents = line["extras"]?["stream"] != nil || line["extras"]?["told"] != nil
-        if isAgents, !message.hasPrefix(mark) { return ["the line '\(message.prefix(100))' is foreign to \(mark)"] }
+        // One that is ended while it writes may leave the beginning of a line.
+        if isAgents, !message.hasPrefix(mark), !mark.hasPrefix(message) {
+            return ["the line '\(message.prefix(100))' is foreign to \(mark)"]
+        }
         // In statuses, too, the agent's last lines may stand.
         for text in [message, line["status"]?["message"]?.string ?? "", line["extras"]?["said"]?.string ?? ""] {
             let foreign = text.split(separator: "<").dropFirst().first { part in
