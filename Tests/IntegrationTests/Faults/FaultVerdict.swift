@@ -134,8 +134,9 @@ struct FaultVerdict {
         }
         // In statuses, too, the agent's last lines may stand.
         for text in [message, line["status"]?["message"]?.string ?? "", line["extras"]?["said"]?.string ?? ""] {
-            let foreign = text.split(separator: "<").dropFirst().first { part in
-                part.hasPrefix("calm-") || part.hasPrefix("storm-") ? !"<\(part)".hasPrefix(mark) : false
+            let foreign = " \(text)".split(separator: "<").dropFirst().first { part in
+                guard part.hasPrefix("calm-") || part.hasPrefix("storm-") else { return false }
+                return !mark.hasPrefix("<\(part.prefix { $0 != ">" && $0 != "\n" })")
             }
             if let foreign { return ["'\(foreign.prefix(100))' is foreign to \(mark)"] }
         }
