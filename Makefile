@@ -12,7 +12,7 @@ demo:   ## builds, fetches a small real model, runs 20 rollouts, shows what happ
 test:   ## all tests: unit, integration, interop with the Python package
 	@scripts/test.sh
 
-soak:   ## the long forms of tests: hundreds of power losses, disks that fail, thousands of odd requests
+soak:   ## the long forms of tests: hundreds of power losses, disks that fail, thousands of odd requests and rollouts
 	@scripts/soak.sh
 
 fuzz:   ## random bytes for every parser, for FUZZ_SECONDS (60) in all; CONTRIBUTING.md

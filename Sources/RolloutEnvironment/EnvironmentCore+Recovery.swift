@@ -2,15 +2,14 @@
 
 import EvalProtocol
 import Foundation
+import NIOPosix
 import RolloutTracing
 
 extension EnvironmentCore {
     /// Ends what the process before this one left behind, and reports how its rollouts ended.
     func recover(_ records: [JournalRecord]) async {
-        // Whoever waits for these rollouts hears of them within a second.
-        await ProcessFamily(left: records.flatMap(\.processes)).end(
-            grace: .milliseconds(300), limit: .milliseconds(300))
-        for record in records {
+        await endCommands(of: records)
+        for record in records where !record.isReported {
             let status = Self.end(of: record)
             let context = context(of: record)
             if record.end == nil { configuration.logger.ended(record.key, status) }
@@ -22,10 +21,29 @@ extension EnvironmentCore {
                 reporter.reportEnd(status, for: context)
             }
         }
-        let lost = records.filter { $0.end == nil }.count
+        let lost = records.count { $0.end == nil && !$0.isReported }
+        let again = records.count { $0.end != nil && !$0.isReported }
         configuration.logger.warning(
-            "the environment was killed before: \(lost) rollouts are lost and reported as UNAVAILABLE, and \(records.count - lost) ends are reported again"
+            "the environment was killed before: \(lost) rollouts are lost and reported as UNAVAILABLE, and \(again) ends are reported again"
         )
+    }
+
+    /// Ends the commands that were left behind, and puts away what they had.
+    private func endCommands(of records: [JournalRecord]) async {
+        let commands = records.flatMap(\.commands)
+        // Whoever waits for these rollouts hears of them within a second.
+        let left = await ProcessFamily(left: commands).end(grace: .milliseconds(300), limit: .milliseconds(300))
+        try? await NIOThreadPool.singleton.runIfActive {
+            for command in commands { try? RolloutFolder(leftAt: command.folder)?.remove() }
+        }
+        if !left.isEmpty {
+            let numbers = left.map(String.init).joined(separator: ", ")
+            configuration.logger.error(
+                "processes of lost rollouts could not be ended, the system holds them: \(numbers)")
+        }
+        for record in records {
+            for command in record.commands { journal?.append(.commandEnded(record.key, marker: command.marker)) }
+        }
     }
 
     /// The status that was on its way, or that of a rollout that is lost.

@@ -75,7 +75,9 @@ final class EnvironmentCore: Sendable {
             }
         }
         let records = journal?.recovered ?? []
-        for record in records { registry.recordEnded(record.key, Self.end(of: record)) }
+        for record in records where record.end != nil || !record.isReported {
+            registry.recordEnded(record.key, Self.end(of: record))
+        }
         if records.isEmpty {
             hasRecovered.open()
         } else {

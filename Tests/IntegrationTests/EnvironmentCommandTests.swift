@@ -106,6 +106,8 @@ import WireJSON
             (["--timeout", "0", "--", "true"], 64, "--timeout"),
             (["--memory", "1", "--", "true"], 64, "--memory"),
             (["--cpu-seconds", "0", "--", "true"], 64, "--cpu-seconds"),
+            (["--budget", "wishes=3", "--", "true"], 64, "--budget"),
+            (["--budget", "calls=0", "--", "true"], 64, "--budget calls"),
             (["--lease", "0.5", "--", "true"], 64, "--lease"),
             (["--grace", "-1", "--", "true"], 64, "--grace"),
             (["--gateway-url", "localhost:1", "--", "true"], 64, "--gateway-url"),

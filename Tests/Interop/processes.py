@@ -107,3 +107,15 @@ class PythonEnvironment(Process):
         command = [sys.executable, HERE / "python_environment.py"]
         super().__init__("python-environment", *command, FW_TRACING_GATEWAY_BASE_URL=gateway, **environment)
         self.url = self.line(r"listening on (http://\S+)")[1]
+
+
+class ProcessEnvironment(Process):
+    """`rollcall environment` around a Python file, run by the interpreter of these tests."""
+
+    def __init__(self, gateway: str, agent: str | Path, *options: str, port: int = 0):
+        variables = [f"{name}={value}" for name, value in OFFLINE.items() if not name.startswith("EP_")]
+        command = [BIN / "rollcall", "environment", "--port", str(port), "--gateway-url", gateway]
+        command += [option for variable in variables for option in ("--env", variable)]
+        super().__init__("process-environment", *command, *options, "--", sys.executable, agent)
+        self.port = int(self.line(r"\"url\": *\"https?://[^\"]+:(\d+)\"")[1])
+        self.url = f"http://localhost:{self.port}"

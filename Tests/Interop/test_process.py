@@ -10,19 +10,7 @@ import pytest
 import requests
 from eval_protocol.models import Status
 
-from processes import BIN, HERE, OFFLINE, ROOT, Process
-
-VARIABLES = [option for name, value in OFFLINE.items() if not name.startswith("EP_") for option in ("--env", f"{name}={value}")]
-
-
-class ProcessEnvironment(Process):
-    """`rollcall environment` around a Python file, run by the interpreter of these tests."""
-
-    def __init__(self, gateway: str, agent, *options: str):
-        command = [BIN / "rollcall", "environment", "--port", "0", "--gateway-url", gateway, *VARIABLES, *options]
-        super().__init__("process-environment", *command, "--", sys.executable, agent)
-        self.port = self.line(r"\"url\": *\"https?://[^\"]+:(\d+)\"")[1]
-        self.url = f"http://localhost:{self.port}"
+from processes import HERE, ROOT, Process, ProcessEnvironment
 
 
 class ProcessAgentServer(Process):

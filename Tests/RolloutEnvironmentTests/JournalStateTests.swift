@@ -15,7 +15,8 @@ import WireJSON
             attempt: AttemptID(attempt)!, gatewayURL: "http://g", gatewayKey: .own, acceptedAt: time)
     }
 
-    static let process = JournaledProcess(identifier: 4711, started: 99, boot: "b", marker: "m")
+    static let command = JournaledCommand(marker: "m", folder: "/tmp/f")
+    static let process = JournaledProcess(identifier: 4711, started: 99, boot: "b")
 
     private static let table: [([JournalEntry], [String])] = {
         let (a, b) = (record("a"), record("b"))
@@ -26,17 +27,35 @@ import WireJSON
             ([.accepted(a), .ended(a.key, done), .delivered(a.key)], []),
             // What was delivered before the end was something else.
             ([.accepted(a), .delivered(a.key)], ["a"]),
-            ([.accepted(a), .processStarted(a.key, process)], ["a+4711"]),
-            ([.accepted(a), .processStarted(a.key, process), .processEnded(a.key, 4711)], ["a"]),
-            ([.ended(a.key, done), .processStarted(a.key, process), .delivered(a.key), .forgotten(b.key)], []),
+            ([.accepted(a), .commandStarting(a.key, command)], ["a+m"]),
+            (
+                [.accepted(a), .commandStarting(a.key, command), .commandStarted(a.key, marker: "m", process)],
+                ["a+m4711"]
+            ),
+            ([.accepted(a), .commandStarted(a.key, marker: "m", process)], ["a"]),
+            ([.accepted(a), .commandStarting(a.key, command), .commandEnded(a.key, marker: "m")], ["a"]),
+            ([.ended(a.key, done), .commandStarting(a.key, command), .delivered(a.key), .forgotten(b.key)], []),
+            // What has been reported is kept until what it has started is gone.
+            (
+                [.accepted(a), .commandStarting(a.key, command), .ended(a.key, done), .delivered(a.key)],
+                ["a+m=100 reported"]
+            ),
+            ([.accepted(a), .commandStarting(a.key, command), .forgotten(a.key)], ["a+m reported"]),
+            (
+                [
+                    .accepted(a), .commandStarting(a.key, command), .ended(a.key, done), .delivered(a.key),
+                    .commandEnded(a.key, marker: "m"),
+                ], []
+            ),
             ([.accepted(b), .accepted(a), .forgotten(b.key), .accepted(b)], ["a", "b"]),
         ]
     }()
 
     private static func shown(_ state: JournalState) -> [String] {
         state.records.map { record in
-            record.metadata.rolloutID + record.processes.map { "+\($0.identifier)" }.joined()
-                + (record.end.map { "=\($0.code.rawValue)" } ?? "")
+            record.metadata.rolloutID
+                + record.commands.map { "+\($0.marker)\($0.process.map { "\($0.identifier)" } ?? "")" }.joined()
+                + (record.end.map { "=\($0.code.rawValue)" } ?? "") + (record.isReported ? " reported" : "")
         }
     }
 

@@ -137,8 +137,8 @@ import WireJSON
         }
     }
 
-    @Test("processes that a killed environment left behind are ended first, whatever session they are in")
-    func processes() async throws {
+    @Test("what a killed environment's commands left behind is put away first: processes in any session, and folders")
+    func commands() async throws {
         try await Self.withFolder { path in
             try await FakeGateway.with { gateway in
                 let marker = UUID().uuidString
@@ -147,7 +147,13 @@ import WireJSON
                 let left = Process()
                 left.executableURL = URL(fileURLWithPath: "/bin/sh")
                 left.arguments = ["-c", script]
-                left.environment = ["PATH": "/usr/bin:/bin", "ROLLCALL_PROCESS_MARKER": marker]
+                left.environment = ["PATH": "/usr/bin:/bin", ProcessVariables.marker: marker]
+                let folder = FileManager.default.temporaryDirectory.appending(path: "rollcall-rollout-\(marker)")
+                try FileManager.default.createDirectory(
+                    at: folder.appending(path: "in/it"), withIntermediateDirectories: true)
+                let foreign = FileManager.default.temporaryDirectory.appending(path: "foreign-\(marker)")
+                try FileManager.default.createDirectory(at: foreign, withIntermediateDirectories: true)
+                defer { try? FileManager.default.removeItem(at: foreign) }
                 let output = Pipe()
                 left.standardOutput = output
                 left.standardError = FileHandle.nullDevice
@@ -160,17 +166,20 @@ import WireJSON
                     let journal = try Journal(path: path, logger: Self.quiet)
                     let record = Self.record("lost", gateway: gateway.url)
                     await journal.add(.accepted(record))
+                    // The process itself was not noted any more.
                     await journal.add(
-                        .processStarted(
-                            record.key,
-                            JournaledProcess(
-                                identifier: left.processIdentifier, started: 0, boot: "", marker: marker)))
+                        .commandStarting(record.key, JournaledCommand(marker: marker, folder: folder.path)))
+                    // A damaged journal must not cost anybody a folder that no rollout has made.
+                    await journal.add(
+                        .commandStarting(record.key, JournaledCommand(marker: "nobody's", folder: foreign.path)))
                 }
                 try await Self.released(path)
                 let wereGone = Kept<Bool>()
                 gateway.onLine { line in
                     if line.code == .unavailable {
-                        wereGone.value = !Self.lives(child) && !Self.lives(left.processIdentifier)
+                        wereGone.value =
+                            !Self.lives(child) && !Self.lives(left.processIdentifier)
+                            && !FileManager.default.fileExists(atPath: folder.path)
                     }
                     return FakeGateway.taken
                 }
@@ -179,25 +188,71 @@ import WireJSON
                     try await eventually("end") { gateway.terminal(of: "lost") == [.unavailable] }
                 }
                 #expect(wereGone.value == true)
+                #expect(FileManager.default.fileExists(atPath: foreign.path))
             }
         }
     }
 
-    @Test("a rollout's own notes name its processes, and let go of those that have ended") func notes() async throws {
+    @Test("a command that has emptied its environment is known by its process, and no other process is taken for it")
+    func process() async throws {
+        try await Self.withFolder { path in
+            try await FakeGateway.with { gateway in
+                func start() throws -> Process {
+                    let process = Process()
+                    process.executableURL = URL(fileURLWithPath: "/bin/sleep")
+                    process.arguments = ["3600"]
+                    process.environment = [:]
+                    process.standardOutput = FileHandle.nullDevice
+                    process.standardError = FileHandle.nullDevice
+                    try process.run()
+                    return process
+                }
+                let (left, other) = (try start(), try start())
+                // They may have inherited that SIGTERM is ignored.
+                defer {
+                    for process in [left, other] where process.isRunning { kill(process.processIdentifier, SIGKILL) }
+                }
+                do {
+                    let journal = try Journal(path: path, logger: Self.quiet)
+                    let record = Self.record("lost", gateway: gateway.url)
+                    await journal.add(.accepted(record))
+                    for (process, moved) in [(left, UInt64(0)), (other, 1)] {
+                        var noted = try #require(JournaledProcess.living(process.processIdentifier))
+                        noted.started += moved
+                        let marker = "of-\(process.processIdentifier)"
+                        await journal.add(
+                            .commandStarting(record.key, JournaledCommand(marker: marker, folder: "", process: noted)))
+                    }
+                }
+                let environment = RolloutEnvironment(Self.configuration(path)) { _ in .finished() }
+                try await ServedEnvironment.with(environment) { _ in
+                    try await eventually("end") { gateway.terminal(of: "lost") == [.unavailable] }
+                }
+                #expect(!Self.lives(left.processIdentifier) && Self.lives(other.processIdentifier))
+            }
+        }
+    }
+
+    @Test("a rollout's own notes name its commands, and let go of those that have ended") func notes() async throws {
         try await Self.withFolder { path in
             try await FakeGateway.with { gateway in
                 let seen = Kept<[String]>()
                 let environment = RolloutEnvironment(Self.configuration(path)) { rollout in
                     let journal = try #require(rollout.journal)
-                    await journal.processStarted(4_711, started: 12, marker: "of-this-one")
-                    await journal.processStarted(4_712, started: 13, marker: "of-this-one")
-                    journal.processEnded(4_712)
+                    await journal.commandStarting(JournaledCommand(marker: "one", folder: "/tmp/one"))
+                    await journal.commandStarting(JournaledCommand(marker: "two", folder: "/tmp/two"))
+                    journal.commandStarted(
+                        marker: "one", process: JournaledProcess(identifier: 4_711, started: 12, boot: "b"))
+                    journal.commandEnded(marker: "two")
                     await journal.journal.flush()
                     var damaged = 0
                     let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
                     let state = JournalState(replaying: bytes, damaged: &damaged)
                     seen.value = state.records.flatMap { record in
-                        record.processes.map { "\(record.metadata.rolloutID) \($0.identifier) \($0.marker)" }
+                        record.commands.map { command in
+                            let process = command.process.map { String($0.identifier) } ?? "none"
+                            return "\(record.metadata.rolloutID) \(process) \(command.marker)"
+                        }
                     }
                     return .finished()
                 }
@@ -205,7 +260,7 @@ import WireJSON
                     _ = try await environment.initialize(.test("a", gateway: gateway.url))
                     try await eventually("end") { gateway.terminal(of: "a") == [.finished] }
                 }
-                #expect(seen.value == ["a 4711 of-this-one"])
+                #expect(seen.value == ["a 4711 one"])
             }
         }
     }

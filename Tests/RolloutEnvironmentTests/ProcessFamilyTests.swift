@@ -65,8 +65,10 @@ import Testing
                 identifier: identifier, parent: parent, session: identifier, isZombie: isZombie, started: started,
                 marker: marker)
         }
-        func left(_ identifier: Int32, boot: String = RolloutJournal.boot) -> JournaledProcess {
-            JournaledProcess(identifier: identifier, started: 7, boot: boot, marker: "marked-\(identifier)")
+        func left(_ identifier: Int32, boot: String = JournaledProcess.currentBoot) -> JournaledCommand {
+            JournaledCommand(
+                marker: "marked-\(identifier)", folder: "",
+                process: JournaledProcess(identifier: identifier, started: 7, boot: boot))
         }
         let entries = [
             entry(50, marker: "marked-100"),  // the environment
@@ -76,8 +78,8 @@ import Testing
             entry(130, started: 9, marker: "marked-110"), entry(131, parent: 130), entry(132, isZombie: true),
             entry(140, marker: "marked-999"),
         ]
-        let processes = [left(100), left(110), left(120, boot: "another"), left(132)]
-        #expect(entries.family(of: processes, self: 50).map(\.identifier) == [100, 101, 130, 131])
+        let commands = [left(100), left(110), left(120, boot: "another"), left(132)]
+        #expect(entries.family(of: commands, self: 50).map(\.identifier) == [100, 101, 130, 131])
         #expect(entries.family(of: [], self: 50).isEmpty)
     }
 }

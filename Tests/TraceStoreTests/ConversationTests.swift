@@ -11,7 +11,6 @@ import TraceStore
 import WireJSON
 
 @Suite("SQLiteTraceStore: conversations of agents") struct ConversationTests {
-    private static let isSoak = ProcessInfo.processInfo.environment["ROLLCALL_SOAK"] != nil
     private static let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
     /// A rollout, its agent, and what was recorded of it.
@@ -24,7 +23,7 @@ import WireJSON
     @Test("whatever agents do to their histories, requests come back, parents are right, and little is stored twice")
     func conversations() async throws {
         var random = SeededGenerator.printingSeed("conversations")
-        let total = Self.isSoak ? 10_000 : 1_000
+        let total = isSoak ? 10_000 : 1_000
         let folder = try Folder()
         let path = folder.file("store.sqlite")
         var rollouts = (0..<total / 125).map { number in

@@ -8,8 +8,11 @@ package enum JournalEntry: Sendable, Hashable {
     package typealias Key = RolloutRegistry.Key
 
     case accepted(JournalRecord)
-    case processStarted(Key, JournaledProcess)
-    case processEnded(Key, Int32)
+    /// A command is about to be started.
+    case commandStarting(Key, JournaledCommand)
+    case commandStarted(Key, marker: String, JournaledProcess)
+    /// The command, what it has started and its folder are gone.
+    case commandEnded(Key, marker: String)
     /// The terminal status is on its way to the gateway.
     case ended(Key, Status)
     /// The gateway has the terminal status.
@@ -53,8 +56,11 @@ extension JournalEntry: JSONConvertible {
         }
         let key = Key(rolloutID: try reader["rollout_id"].string(), attempt: try reader["attempt"].decode())
         switch kind {
-        case "process_started": self = .processStarted(key, try reader["process"].decode())
-        case "process_ended": self = .processEnded(key, Int32(clamping: try reader["pid"].int()))
+        case "command_starting": self = .commandStarting(key, try reader["command"].decode())
+        case "command_started":
+            self = .commandStarted(
+                key, marker: try reader["marker"].nonEmptyString(), try reader["process"].decode())
+        case "command_ended": self = .commandEnded(key, marker: try reader["marker"].nonEmptyString())
         case "ended": self = .ended(key, try Self.end(from: reader["end"]))
         case "delivered": self = .delivered(key)
         case "forgotten": self = .forgotten(key)
@@ -65,19 +71,21 @@ extension JournalEntry: JSONConvertible {
     package var json: JSONValue {
         switch self {
         case .accepted(let record): ["kind": "accepted", "rollout": record.json]
-        case .processStarted(let key, let process): Self.json("process_started", key, ("process", process.json))
-        case .processEnded(let key, let identifier): Self.json("process_ended", key, ("pid", .number(identifier)))
-        case .ended(let key, let status): Self.json("ended", key, ("end", status.journaled))
+        case .commandStarting(let key, let command): Self.json("command_starting", key, ["command": command.json])
+        case .commandStarted(let key, let marker, let process):
+            Self.json("command_started", key, ["marker": .string(marker), "process": process.json])
+        case .commandEnded(let key, let marker): Self.json("command_ended", key, ["marker": .string(marker)])
+        case .ended(let key, let status): Self.json("ended", key, ["end": status.journaled])
         case .delivered(let key): Self.json("delivered", key)
         case .forgotten(let key): Self.json("forgotten", key)
         }
     }
 
-    private static func json(_ kind: String, _ key: Key, _ member: (String, JSONValue)? = nil) -> JSONValue {
+    private static func json(_ kind: String, _ key: Key, _ more: JSONObject = [:]) -> JSONValue {
         var object: JSONObject = [
             "kind": .string(kind), "rollout_id": .string(key.rolloutID), "attempt": key.attempt.json,
         ]
-        if let member { object.append(member.0, member.1) }
+        for member in more.members { object.append(member.key.text, member.value) }
         return .object(object)
     }
 }

@@ -16,10 +16,12 @@ package struct JournalRecord: Sendable, Hashable {
     package let gatewayKey: GatewayKey
     /// In seconds since 1970.
     package let acceptedAt: Int
-    /// Those of its processes whose end is not known.
-    package var processes: [JournaledProcess] = []
+    /// Its commands, unless they are known to be gone.
+    package var commands: [JournaledCommand] = []
     /// The terminal status, when it has one that the gateway may not have yet.
     package var end: Status?
+    /// Whether nothing is to be reported of it any more: it is kept for its commands alone.
+    package var isReported = false
 
     package init(
         metadata: RolloutMetadata, attempt: AttemptID, gatewayURL: String, gatewayKey: GatewayKey, acceptedAt: Int
@@ -49,8 +51,9 @@ extension JournalRecord: JSONConvertible {
         self.init(
             metadata: metadata, attempt: attempt, gatewayURL: try reader["gateway"].string(), gatewayKey: key,
             acceptedAt: try reader["accepted_at"].int())
-        processes = try reader["processes"].present?.decodeElements() ?? []
+        commands = try reader["commands"].present?.decodeElements() ?? []
         end = try reader["end"].present.map(Status.init(journaled:))
+        isReported = try reader["reported"].present?.bool() ?? false
     }
 
     package var json: JSONValue {
@@ -58,45 +61,10 @@ extension JournalRecord: JSONConvertible {
             "metadata": metadata.json, "gateway": .string(gatewayURL), "gateway_key": .string(gatewayKey.rawValue),
             "accepted_at": .number(acceptedAt),
         ]
-        if !processes.isEmpty { object.append("processes", .array(processes.map(\.json))) }
+        if !commands.isEmpty { object.append("commands", .array(commands.map(\.json))) }
         if let end { object.append("end", end.journaled) }
+        if isReported { object.append("reported", true) }
         return .object(object)
-    }
-}
-
-/// A process that a rollout has started, so described that no other can be taken for it.
-package struct JournaledProcess: Sendable, Hashable {
-    package var identifier: Int32
-    /// In clock ticks since the machine's start, as `/proc/PID/stat` has it.
-    package var started: UInt64
-    /// Which start of the machine that was.
-    package var boot: String
-    /// What it and all it starts have in their variables, and nothing else has.
-    package var marker: String
-
-    package init(identifier: Int32, started: UInt64, boot: String, marker: String) {
-        self.identifier = identifier
-        self.started = started
-        self.boot = boot
-        self.marker = marker
-    }
-}
-
-extension JournaledProcess: JSONConvertible {
-    package init(from reader: JSONReader) throws(JSONDecodingError) {
-        guard let identifier = Int32(exactly: try reader["pid"].int()), identifier > 1,
-            let started = UInt64(exactly: try reader["started"].int())
-        else { throw reader.error(expected: "a process") }
-        self.init(
-            identifier: identifier, started: started, boot: try reader["boot"].string(),
-            marker: try reader["marker"].nonEmptyString())
-    }
-
-    package var json: JSONValue {
-        [
-            "pid": .number(identifier), "started": .number(started), "boot": .string(boot),
-            "marker": .string(marker),
-        ]
     }
 }
 

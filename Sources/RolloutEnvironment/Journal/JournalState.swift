@@ -1,6 +1,6 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
-/// What the lines of a journal come to: the rollouts of which something is still to be reported.
+/// What the lines of a journal come to: the rollouts of which something is still to be reported, or to be put away.
 package struct JournalState: Sendable {
     package typealias Key = RolloutRegistry.Key
 
@@ -29,24 +29,38 @@ package struct JournalState: Sendable {
         case .accepted(let record):
             lastNumber += 1
             live[record.key] = (record, lastNumber)
-        case .processStarted(let key, let process):
+        case .commandStarting(let key, let command):
             guard live[key] != nil else { return false }
-            live[key]?.record.processes.append(process)
-        case .processEnded(let key, let identifier):
-            guard live[key]?.record.processes.contains(where: { $0.identifier == identifier }) == true else {
-                return false
-            }
-            live[key]?.record.processes.removeAll { $0.identifier == identifier }
+            live[key]?.record.commands.append(command)
+        case .commandStarted(let key, let marker, let process):
+            guard let index = index(of: marker, in: key) else { return false }
+            live[key]?.record.commands[index].process = process
+        case .commandEnded(let key, let marker):
+            guard let index = index(of: marker, in: key) else { return false }
+            live[key]?.record.commands.remove(at: index)
+            removeIfDone(key)
         case .ended(let key, let status):
             guard live[key] != nil else { return false }
             live[key]?.record.end = status
         case .delivered(let key):
             // What was delivered of one that goes on was not its end.
             guard live[key]?.record.end != nil else { return false }
-            live[key] = nil
+            live[key]?.record.isReported = true
+            removeIfDone(key)
         case .forgotten(let key):
-            return live.removeValue(forKey: key) != nil
+            guard live[key] != nil else { return false }
+            live[key]?.record.isReported = true
+            removeIfDone(key)
         }
         return true
+    }
+
+    private func index(of marker: String, in key: Key) -> Int? {
+        live[key]?.record.commands.firstIndex { $0.marker == marker }
+    }
+
+    /// An end may be reported while its command still ends.
+    private mutating func removeIfDone(_ key: Key) {
+        if let record = live[key]?.record, record.isReported, record.commands.isEmpty { live[key] = nil }
     }
 }

@@ -1,29 +1,21 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
-import Foundation
-
-/// The journal of one rollout, for whoever starts processes for it.
+/// The journal of one rollout, for whoever runs commands for it.
 package struct RolloutJournal: Sendable {
-    /// Which start of the machine this is; start times of processes count from there.
-    package static let boot =
-        (try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8))?
-        .trimmingCharacters(in: .whitespacesAndNewlines) ?? ""
-
     package let journal: Journal
     let key: RolloutRegistry.Key
 
-    /// Remembers a process, so that the next environment can end it should this one be killed. Returns when that is
-    /// written.
-    ///
-    /// - Parameters:
-    ///   - started: In clock ticks since the machine's start: field 22 of `/proc/PID/stat`.
-    ///   - marker: The value of ``ProcessVariables/marker`` among its variables, which no other process has.
-    package func processStarted(_ identifier: Int32, started: UInt64, marker: String) async {
-        await journal.add(
-            .processStarted(
-                key, JournaledProcess(identifier: identifier, started: started, boot: Self.boot, marker: marker)))
+    /// Remembers what a command will be known by, so that the next environment can end it and put its folder away
+    /// should this one be killed. Returns when that is written: before it nothing may be started or made.
+    package func commandStarting(_ command: JournaledCommand) async {
+        await journal.add(.commandStarting(key, command))
     }
 
-    /// The process and all that it started are gone.
-    package func processEnded(_ identifier: Int32) { journal.append(.processEnded(key, identifier)) }
+    /// Remembers the command's process, which is to be ended even if it has emptied its environment.
+    package func commandStarted(marker: String, process: JournaledProcess?) {
+        if let process { journal.append(.commandStarted(key, marker: marker, process)) }
+    }
+
+    /// The command, all that it has started and its folder are gone.
+    package func commandEnded(marker: String) { journal.append(.commandEnded(key, marker: marker)) }
 }

@@ -90,15 +90,14 @@ extension [ProcessEntry] {
         family(self: own) { $0.identifier == leader || $0.session == leader || $0.marker == marker }
     }
 
-    /// The live processes of the commands that a process before this one has left behind, known by identifier and start or
+    /// The live processes of the commands that a process before this one has left behind, known by the command's process or
     /// by marker, and their descendants.
-    package func family(of left: [JournaledProcess], self own: Int32) -> [ProcessEntry] {
+    package func family(of left: [JournaledCommand], self own: Int32) -> [ProcessEntry] {
         let markers = Set(left.map(\.marker))
-        let boot = RolloutJournal.boot
-        let starts = Dictionary(
-            left.filter { $0.boot == boot }.map { ($0.identifier, $0.started) }, uniquingKeysWith: { $1 })
+        let processes = Dictionary(
+            left.compactMap(\.process).map { ($0.identifier, $0) }, uniquingKeysWith: { $1 })
         return family(self: own) { entry in
-            starts[entry.identifier] == entry.started || entry.marker.map(markers.contains) ?? false
+            processes[entry.identifier]?.isSame(as: entry) == true || entry.marker.map(markers.contains) == true
         }
     }
 

@@ -79,7 +79,10 @@ final class ProcessExecution: Sendable {
         let status: Status
         do {
             let request = request.serialized()
-            let folder = try await NIOThreadPool.singleton.runIfActive { try RolloutFolder(request: request) }
+            let folder = RolloutFolder()
+            // Before there is anything, so that the next environment can put it away should this one be killed.
+            await rollout.journal?.commandStarting(JournaledCommand(marker: marker, folder: folder.path))
+            try await NIOThreadPool.singleton.runIfActive { try folder.make(request: request) }
             do {
                 let relayURL = try await relay.open(token, for: output)
                 status = try await launch(in: folder, relayURL: relayURL, token: token, output: output)
@@ -93,6 +96,7 @@ final class ProcessExecution: Sendable {
         } catch {
             status = Self.notStarted(error)
         }
+        if await end().isEmpty { rollout.journal?.commandEnded(marker: marker) }
         return status
     }
 
@@ -118,7 +122,7 @@ final class ProcessExecution: Sendable {
         ) { execution in
             let leader = execution.processIdentifier.value
             begin(leader)
-            await remember(leader)
+            rollout.journal?.commandStarted(marker: marker, process: .living(leader))
             async let errors: Void = read(execution.standardError, as: .stderr, of: leader, into: output)
             await read(execution.standardOutput, as: .stdout, of: leader, into: output)
             await errors
@@ -128,7 +132,6 @@ final class ProcessExecution: Sendable {
         // Before the last of the family is gone, some of it may still use the relay.
         let left = await end()
         output.finish()
-        if left.isEmpty { rollout.journal?.processEnded(result.processIdentifier.value) }
         if !left.isEmpty {
             let numbers = left.map(String.init).joined(separator: ", ")
             rollout.logger.error("Processes of the command could not be ended, the system holds them: \(numbers)")
@@ -216,12 +219,6 @@ final class ProcessExecution: Sendable {
             return state.stop != nil
         }
         if isStopped { _ = ending() }
-    }
-
-    /// Lets the next environment end it, should this one be killed.
-    private func remember(_ leader: Int32) async {
-        guard let journal = rollout.journal, let entry = ProcessTable.entry(of: leader) else { return }
-        await journal.processStarted(leader, started: entry.started, marker: marker)
     }
 
     private func stop(_ reason: Stop) {

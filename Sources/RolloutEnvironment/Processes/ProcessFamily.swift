@@ -8,7 +8,7 @@ package struct ProcessFamily: Sendable {
         /// The command that this process runs.
         case command(leader: Int32, marker: String, began: ContinuousClock.Instant)
         /// What a process before this one has left behind.
-        case left([JournaledProcess])
+        case left([JournaledCommand])
     }
 
     private let roots: Roots
@@ -19,7 +19,7 @@ package struct ProcessFamily: Sendable {
     }
 
     /// Of the commands that an environment left behind when it was killed.
-    package init(left processes: [JournaledProcess]) { roots = .left(processes) }
+    package init(left commands: [JournaledCommand]) { roots = .left(commands) }
 
     /// Those that live.
     private func members() async -> [ProcessEntry] {
@@ -28,9 +28,9 @@ package struct ProcessFamily: Sendable {
             // In a long time identifiers may come round so far that it cannot be seen.
             let least = ContinuousClock.now - began < .seconds(10) ? leader : 0
             return await ProcessTable.shared.entries(from: least).family(of: leader, marker: marker, self: getpid())
-        case .left(let processes):
-            if processes.isEmpty { return [] }
-            return await ProcessTable.shared.entries(includingOlder: true).family(of: processes, self: getpid())
+        case .left(let commands):
+            if commands.isEmpty { return [] }
+            return await ProcessTable.shared.entries(includingOlder: true).family(of: commands, self: getpid())
         }
     }
 

@@ -25,7 +25,7 @@ public final class ProcessRollout: Sendable {
         /// The most processor time that each process of a rollout may use.
         public var cpuSeconds: Int?
         /// How long the processes of a rollout have to end after SIGTERM, before SIGKILL.
-        public var terminationGrace: Duration = .seconds(2)
+        public var terminationGrace: Duration = .seconds(1)
         /// How long the command may go on after it has told its status.
         public var exitGrace: Duration = .seconds(5)
         /// The longest line of output; longer ones are cut.

@@ -3,16 +3,29 @@
 import Foundation
 
 /// A rollout's own folder for temporary files, which nobody else can read, with the request in a file.
+///
+/// Its path is chosen before it is made, so that the path can be noted first.
 struct RolloutFolder: Sendable {
+    private static let prefix = "rollcall-rollout-"
+
     let path: String
     var requestFile: String { path + "/init.json" }
 
-    /// Blocks; to be called on a thread that may.
-    init(request: [UInt8]) throws {
-        var template = Array((Self.parent + "/rollcall-rollout-XXXXXX").utf8CString)
-        let made = template.withUnsafeMutableBufferPointer { $0.baseAddress.flatMap { mkdtemp($0) } != nil }
-        guard made else { throw FolderError(what: "make a folder in \(Self.parent)") }
-        path = String(decoding: template.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    /// One that is still to be made.
+    init() {
+        let number = String(UInt64.random(in: .min ... .max), radix: 36)
+        path = Self.parent + "/" + Self.prefix + number
+    }
+
+    /// One that was made by another process; `nil` when no such folder can be at this path.
+    init?(leftAt path: String) {
+        guard path.hasPrefix("/"), path.split(separator: "/").last?.hasPrefix(Self.prefix) == true else { return nil }
+        self.path = path
+    }
+
+    /// Makes the folder. Blocks; to be called on a thread that may.
+    func make(request: [UInt8]) throws {
+        guard mkdir(path, 0o700) == 0 else { throw FolderError(what: "make the folder \(path)") }
         do {
             try write(request)
         } catch {

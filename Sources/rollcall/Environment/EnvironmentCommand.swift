@@ -68,7 +68,7 @@ struct EnvironmentCommand: AsyncParsableCommand {
             throw ExitCode.validationFailure
         }
         ProcessLimits.raiseOpenFiles()
-        var configuration = options.configuration(variables)
+        var configuration = try options.configuration(variables)
         do {
             try access.apply(to: &configuration)
         } catch {

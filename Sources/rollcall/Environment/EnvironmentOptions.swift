@@ -1,6 +1,7 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import EvalProtocol
 import Logging
 import RolloutEnvironment
 
@@ -35,6 +36,12 @@ struct EnvironmentOptions: ParsableArguments {
             "The most processor time of each of a rollout's processes; RESOURCE_EXHAUSTED then. (default: no limit)",
             valueName: "seconds"))
     var cpuSeconds: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "What each rollout may use of its model, RESOURCE_EXHAUSTED then: calls, turns, prompt_tokens or "
+                + "completion_tokens. Repeatable. (default: no limit)", valueName: "what=n"))
+    var budget: [String] = []
 
     @Option(
         name: .customLong("env"),
@@ -127,9 +134,10 @@ struct EnvironmentOptions: ParsableArguments {
             throw ValidationError("--log-format must be text or json, not \"\(logFormat)\".")
         }
         _ = try configured(environment)
+        _ = try configuredBudget()
     }
 
-    func configuration(_ environment: [String: String]) -> RolloutEnvironment.Configuration {
+    func configuration(_ environment: [String: String]) throws -> RolloutEnvironment.Configuration {
         var configuration = RolloutEnvironment.Configuration()
         configuration.maximumConcurrentRollouts = maxConcurrent
         configuration.maximumQueuedRollouts = maxQueued
@@ -139,6 +147,7 @@ struct EnvironmentOptions: ParsableArguments {
         configuration.gatewayURL = gatewayURL
         configuration.allowedWebOrigins = allowedWebOrigins
         configuration.journal = journal
+        configuration.budget = try configuredBudget()
         configuration.variables = environment
         // Whoever starts one rollout may start it.
         if once { configuration.variables["ROLLCALL_ENVIRONMENT_KEYS"] = nil }
@@ -159,6 +168,22 @@ struct EnvironmentOptions: ParsableArguments {
         configuration.cpuSeconds = cpuSeconds
         configuration.environment = environment
         return configuration
+    }
+
+    private func configuredBudget() throws -> Budget {
+        var configured = Budget()
+        for bound in budget {
+            let parts = bound.split(separator: "=", maxSplits: 1).map(String.init)
+            guard parts.count == 2, let limit = Budget.Limit(rawValue: parts[0]) else {
+                let limits = Budget.Limit.allCases.map(\.rawValue).joined(separator: ", ")
+                throw ValidationError("--budget takes WHAT=N with one of \(limits), not \"\(bound)\".")
+            }
+            guard let number = Int(parts[1]), number >= 1 else {
+                throw ValidationError("--budget \(parts[0]) must be at least 1, not \"\(parts[1])\".")
+            }
+            configured[limit] = number
+        }
+        return configured
     }
 
     private func configured(_ environment: [String: String]) throws -> [String: String] {

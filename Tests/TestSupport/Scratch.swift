@@ -1,9 +1,11 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
-import Foundation
+package import Foundation
 
 /// A folder of a test's own.
-func withScratch<Result>(_ body: (URL) async throws -> Result) async throws -> Result {
+package func withScratch<Result>(
+    isolation: isolated (any Actor)? = #isolation, _ body: (URL) async throws -> Result
+) async throws -> Result {
     let folder = FileManager.default.temporaryDirectory.appending(path: "rollcall-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
@@ -11,4 +13,4 @@ func withScratch<Result>(_ body: (URL) async throws -> Result) async throws -> R
 }
 
 /// Whether the long forms of the tests are asked for.
-let isSoak = ProcessInfo.processInfo.environment["ROLLCALL_SOAK"] != nil
+package let isSoak = ProcessInfo.processInfo.environment["ROLLCALL_SOAK"] != nil
