@@ -1,5 +1,6 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
+import EvalProtocol
 import Logging
 import NIOCore
 import TraceStore

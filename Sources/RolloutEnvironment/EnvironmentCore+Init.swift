@@ -27,9 +27,9 @@ extension EnvironmentCore {
         var isAuthorized = isAuthorized(authorization)
         do {
             request = try InitRequest(parsing: body)
+            rollout = request.metadata
             isAuthorized = isAuthorized || keys.accepts(authorization: nil, key: request.apiKey)
             guard isAuthorized else { return unauthorized }
-            rollout = request.metadata
             limits = try RequestedLimits(request.metadata)
         } catch {
             guard isAuthorized else { return unauthorized }

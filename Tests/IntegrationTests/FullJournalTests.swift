@@ -72,7 +72,7 @@ import WireJSON
                 let journal = [UInt8](try Data(contentsOf: seen.appending(path: "journal")))
                 let records = JournalState(replaying: journal, damaged: &damaged).records
                 return damaged == 0 && Set(records.map(\.metadata.rolloutID)) == running
-                    && records.allSatisfy { $0.processes.count == 1 }
+                    && records.allSatisfy { $0.commands.count == 1 && $0.commands[0].process != nil }
             }
             environment.signal(SIGTERM)
             #expect(try await environment.exitCode() == 0, "\(environment.errors)")

@@ -89,7 +89,8 @@ import WireJSON
                 let full = try await environment.initialize(.test("second", gateway: gateway.url, attempt: "a2"))
                 #expect(full.status == 503)
                 _ = try await environment.initialize(.test("third", gateway: gateway.url, key: "another-key-1234"))
-                _ = try await environment.post("/init", [:])
+                let key = [("authorization", "Bearer caller-key-1234")]
+                _ = try await environment.post("/init", [:], headers: key)
                 _ = try await environment.post(
                     "/init", InitRequest.test("fifth", gateway: gateway.url).json,
                     headers: [("origin", "https://page.example")])
@@ -105,7 +106,6 @@ import WireJSON
                 #expect(refused.allSatisfy { Self.seconds($0.metadata["duration_seconds"]) != nil })
                 #expect(refused.first?.metadata["request_id"].map { "\($0)" } == full.json?["request_id"]?.string)
                 #expect(refused.first.map { "\($0.metadata["details"]!)" } == full.message)
-                let key = [("authorization", "Bearer caller-key-1234")]
                 #expect(try await environment.post("/cancel", ["all": true], headers: key).status == 200)
             }
         }
