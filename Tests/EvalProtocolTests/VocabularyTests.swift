@@ -136,4 +136,20 @@ struct VocabularyTests {
         #expect(!"\(request)".contains("secret") && !String(reflecting: request).contains("secret"))
         #expect(request.json["api_key"] == "secret")
     }
+
+    @Test("metadata that was copied and changed leaves the original as it was") func copiesOfMetadata() {
+        let original = RolloutMetadata(
+            invocationID: "i", experimentID: "e", rolloutID: "r", runID: "n", rowID: "w", additional: ["x": 1])
+        var changed = original
+        #expect(changed == original && changed.hashValue == original.hashValue)
+        changed.rolloutID = "another"
+        changed.attempt = AttemptID("a")
+        changed.additional.append("y", 2)
+        #expect(original.rolloutID == "r" && original.attempt == nil && original.additional == ["x": 1])
+        #expect(changed.rolloutID == "another" && changed.attempt == AttemptID("a") && changed != original)
+        changed.rolloutID = "r"
+        changed.attempt = nil
+        changed.additional = ["x": 1]
+        #expect(changed == original && changed.hashValue == original.hashValue)
+    }
 }

@@ -109,7 +109,7 @@ def test_a_deadline(roll, gateway, folder):
         assert (result.code, result.codes, result.reasons) == (100, [4, 100], ["DEADLINE_PASSED"])
         result = roll(environment, "always for too long", hang=True)
         assert (result.code, result.codes) == (13, [4] * RETRIED)
-        assert "after 1 s" in result.message
+        assert "after 1.0 seconds, the environment's timeout" in result.message
     finally:
         environment.stop()
 

@@ -121,4 +121,32 @@ struct RequestFramingTests {
             #expect(read.fault == .headTooLarge, note)
         }
     }
+
+    // Names are checked by a table of bits, lines sixteen bytes at a time.
+    @Test("a field's name is made of the characters of a token") func names() {
+        let allowed = Set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-.^_`|~".utf8)
+        for byte in UInt8.min...UInt8.max where byte != UInt8(ascii: ":") {
+            let head = [UInt8]("GET / HTTP/1.1\r\nHost: x\r\nx".utf8) + [byte] + [UInt8]("y: 1\r\n\r\n".utf8)
+            #expect(Self.reads(head) == allowed.contains(byte), "\(byte)")
+        }
+    }
+
+    @Test("a value has no control character but the tab, wherever it stands") func values() {
+        for place in 0..<40 {
+            for byte in UInt8.min...UInt8.max where byte < 0x30 || byte > 0x7D {
+                var value = [UInt8](repeating: UInt8(ascii: "v"), count: 40)
+                value[place] = byte
+                let isAllowed = byte == 0x09 || byte >= 0x20 && byte != 0x7F
+                let head = [UInt8]("GET / HTTP/1.1\r\nHost: x\r\nname: ".utf8) + value + [UInt8]("\r\n\r\n".utf8)
+                #expect(Self.reads(head) == isAllowed, "\(byte) at \(place)")
+            }
+        }
+    }
+
+    private static func reads(_ head: [UInt8]) -> Bool {
+        var framing = RequestFraming(maximumHeadBytes: 1000, maximumFields: 10)
+        var buffer = ByteBuffer(bytes: head)
+        guard case .head? = try? framing.next(&buffer) else { return false }
+        return true
+    }
 }

@@ -14,7 +14,8 @@ extension ModelCall {
             account: context.account, metadata: metadata, state: state,
             request: RecordedRequest(body: request.body, fields: request.fields), upstream: context.target.url,
             answer: state == .recorded || collected.isEmpty ? completion : collected,
-            startedAt: context.startedAt, microsecondsToEnd: context.microseconds(to: now), requestID: context.requestID)
+            startedAt: context.startedAt, microsecondsToEnd: context.microseconds(to: now), requestID: context.requestID
+        )
         record.bodyTags = request.tags
         record.edits = context.edits
         record.answerStatus = head?.status

@@ -65,13 +65,19 @@ package final class Journal: Sendable {
             let descriptor = try Self.replace(path, with: snapshot)
             file = Mutex(File(descriptor: descriptor, state: state, snapshot: snapshot.count))
         } catch {
-            close(lock)
+            Self.unlock(lock)
             throw error
         }
     }
 
     deinit {
         close(file.withLock { $0.descriptor })
+        Self.unlock(lock)
+    }
+
+    /// To close it would not do: a process that is just being started has it too, until it runs its own program.
+    private static func unlock(_ lock: Int32) {
+        flock(lock, LOCK_UN)
         close(lock)
     }
 

@@ -3,8 +3,9 @@
 /// The hash by which a part of a request is recognised among those of its rollout: 64 bits, good within this process.
 ///
 /// Sixteen bytes are folded by one multiplication of 64 by 64 bits, as wyhash and its kin do it
-/// (https://github.com/wangyi-fudan/wyhash): the standard library's hash takes ten times as long, and every byte of every
-/// call goes through here. The keys are random, so that nobody can choose two parts with the same hash.
+/// (https://github.com/wangyi-fudan/wyhash): the standard library's hash runs through several times as many
+/// instructions, and every byte of every call goes through here. The keys are random, so that nobody can choose two parts
+/// with the same hash.
 enum PartHash {
     private struct Keys {
         let first = UInt64.random(in: .min ... .max)
