@@ -6,104 +6,84 @@ public import WireJSON
 ///
 /// Copies share their parts until one of them is changed: it is handed on a dozen times for each model call.
 public struct RolloutMetadata: Sendable {
+    private struct Values: Sendable, Hashable {
+        var invocationID, experimentID, rolloutID, runID, rowID: String
+        var attempt: AttemptID?
+        var additional: JSONObject
+    }
+
+    /// Unchecked, for nothing in it changes while more than one value has it.
+    private final class Parts: @unchecked Sendable {
+        var values: Values
+
+        init(_ values: Values) { self.values = values }
+    }
+
     private var parts: Parts
+
+    /// The parts, which no other value has from here on.
+    private var own: Parts {
+        mutating get {
+            if !isKnownUniquelyReferenced(&parts) { parts = Parts(parts.values) }
+            return parts
+        }
+    }
 
     public init(
         invocationID: String, experimentID: String, rolloutID: String, runID: String, rowID: String,
         attempt: AttemptID? = nil, additional: JSONObject = [:]
     ) {
         parts = Parts(
-            invocationID: invocationID, experimentID: experimentID, rolloutID: rolloutID, runID: runID, rowID: rowID,
-            attempt: attempt, additional: additional)
+            Values(
+                invocationID: invocationID, experimentID: experimentID, rolloutID: rolloutID, runID: runID,
+                rowID: rowID,
+                attempt: attempt, additional: additional))
     }
 
     public var invocationID: String {
-        get { parts.invocationID }
-        set { ownParts().invocationID = newValue }
+        get { parts.values.invocationID }
+        set { own.values.invocationID = newValue }
     }
 
     public var experimentID: String {
-        get { parts.experimentID }
-        set { ownParts().experimentID = newValue }
+        get { parts.values.experimentID }
+        set { own.values.experimentID = newValue }
     }
 
     public var rolloutID: String {
-        get { parts.rolloutID }
-        set { ownParts().rolloutID = newValue }
+        get { parts.values.rolloutID }
+        set { own.values.rolloutID = newValue }
     }
 
     public var runID: String {
-        get { parts.runID }
-        set { ownParts().runID = newValue }
+        get { parts.values.runID }
+        set { own.values.runID = newValue }
     }
 
     public var rowID: String {
-        get { parts.rowID }
-        set { ownParts().rowID = newValue }
+        get { parts.values.rowID }
+        set { own.values.rowID = newValue }
     }
 
     /// Which execution of the rollout this is, when the caller has named it.
     public var attempt: AttemptID? {
-        get { parts.attempt }
-        set { ownParts().attempt = newValue }
+        get { parts.values.attempt }
+        set { own.values.attempt = newValue }
     }
 
     /// Members of the object that are none of the above, kept as they came.
     public var additional: JSONObject {
-        get { parts.additional }
-        set { ownParts().additional = newValue }
-    }
-
-    private mutating func ownParts() -> Parts {
-        if !isKnownUniquelyReferenced(&parts) { parts = parts.copy() }
-        return parts
-    }
-
-    /// Unchecked, for nothing in it changes while more than one value has it.
-    private final class Parts: @unchecked Sendable {
-        var invocationID, experimentID, rolloutID, runID, rowID: String
-        var attempt: AttemptID?
-        var additional: JSONObject
-
-        init(
-            invocationID: String, experimentID: String, rolloutID: String, runID: String, rowID: String,
-            attempt: AttemptID?, additional: JSONObject
-        ) {
-            self.invocationID = invocationID
-            self.experimentID = experimentID
-            self.rolloutID = rolloutID
-            self.runID = runID
-            self.rowID = rowID
-            self.attempt = attempt
-            self.additional = additional
-        }
-
-        func copy() -> Parts {
-            Parts(
-                invocationID: invocationID, experimentID: experimentID, rolloutID: rolloutID, runID: runID,
-                rowID: rowID,
-                attempt: attempt, additional: additional)
-        }
+        get { parts.values.additional }
+        set { own.values.additional = newValue }
     }
 }
 
 extension RolloutMetadata: Hashable {
     public static func == (left: Self, right: Self) -> Bool {
-        left.parts === right.parts
-            || left.rolloutID == right.rolloutID && left.invocationID == right.invocationID
-                && left.experimentID == right.experimentID && left.runID == right.runID && left.rowID == right.rowID
-                && left.attempt == right.attempt && left.additional == right.additional
+        left.parts === right.parts || left.parts.values == right.parts.values
     }
 
-    public func hash(into hasher: inout Hasher) {
-        hasher.combine(rolloutID)
-        hasher.combine(attempt)
-        hasher.combine(invocationID)
-        hasher.combine(experimentID)
-        hasher.combine(runID)
-        hasher.combine(rowID)
-        hasher.combine(additional)
-    }
+    public func hash(into hasher: inout Hasher) { hasher.combine(parts.values) }
 }
 
 extension RolloutMetadata {

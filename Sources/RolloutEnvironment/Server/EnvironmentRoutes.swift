@@ -79,7 +79,7 @@ struct EnvironmentRoutes: Sendable {
     private static let methods: [HTTPRequest.Method] = [.get, .head, .post, .put, .patch, .delete, .options, .trace]
 
     func add<Context: RequestContext>(to router: some RouterMethods<Context>) {
-        let secret = PathSecret.placeholder
+        let secret = PathSecret.parameter
         let prefix = hasPathSecret ? "/:\(secret)" : ""
         for route in routes {
             router.on(RouterPath(prefix + route.path), method: route.method) { request, context -> Response in

@@ -109,7 +109,7 @@ package struct EnvironmentServer: Service {
         let scheme = configuration.tls == nil ? "http" : "https"
         let url = "\(scheme)://\(host.contains(":") ? "[\(host)]" : host):\(port)"
         let line: JSONValue = ["event": "ready", "service": "environment", "url": .string(url), "port": .number(port)]
-        let path = configuration.pathSecret == nil ? "/init" : "/<\(PathSecret.placeholder)>/init"
+        let path = configuration.pathSecret == nil ? "/init" : "/<\(PathSecret.parameter)>/init"
         FileHandle.standardError.write(Data("The environment is ready: POST \(url)\(path)\n".utf8))
         FileHandle.standardOutput.write(Data("\(line)\n".utf8))
     }

@@ -5,8 +5,8 @@ import EvalProtocol
 /// The secret that stands in front of an environment's paths, for callers that can be given an address but no key.
 struct PathSecret: Sendable {
     static let minimumLength = 16
-    /// What stands for it in the routes, and wherever a path is shown.
-    static let placeholder = "path-secret"
+    /// The name of the segment in routes, which is shown in its place, too.
+    static let parameter = "path-secret"
 
     private let secret: SecretText
 
