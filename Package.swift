@@ -13,6 +13,16 @@ let settings: [SwiftSetting] =
         .enableUpcomingFeature("InternalImportsByDefault"),
     ] + (isFuzzing ? [.unsafeFlags([sanitizers, "-assert-config", "Debug"])] : [])
 
+// The program has Swift's runtime and Foundation in it: it runs where no Swift is installed, and calls them directly.
+let selfContained: [LinkerSetting] = [
+    .unsafeFlags(
+        [
+            "-static-stdlib", "-lFoundation", "-lCoreFoundation", "-lFoundationInternationalization",
+            "-l_FoundationICU",
+            "-lFoundationEssentials", "-l_FoundationCollections", "-l_FoundationCShims",
+        ], .when(platforms: [.linux]))
+]
+
 // Products of other packages, by the name they have in this file.
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let asyncHTTPClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
@@ -143,7 +153,7 @@ let package = Package(
                 "RolloutTracing",
                 "EvalProtocol", "WireJSON", argumentParser, logging, nioCore, nioPosix, serviceLifecycle, unixSignals,
             ],
-            swiftSettings: settings),
+            swiftSettings: settings, linkerSettings: selfContained),
 
         // Examples see the public API alone.
         .executableTarget(

@@ -8,6 +8,7 @@ from `/init` to the last line delivered, less that of the same command by hand.
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,8 @@ from programs import HERE, KEY, Program, on_core, start_gateway
 from settings import Settings, medians, read_settings, table
 
 AT_ONCE = 8
+# Rollouts and processes by hand take turns, since what a process costs differs from minute to minute.
+TURNS = 10
 AGENT = "import json, sys; print(len(json.load(sys.stdin)['messages']), 'messages')"
 COMMANDS = {
     "`true`": ["true"],
@@ -83,7 +86,7 @@ def by_hand(folder: str, command: list[str], count: int) -> tuple[float, float]:
 def measure(settings: Settings) -> dict:
     """Medians by command: rollouts/s and processes/s by hand; CPU in ms of each by hand, of the environment, and of what it
     starts, and what of that process mode adds."""
-    count = 60 * settings.seconds
+    share = 60 * settings.seconds // TURNS
     with tempfile.TemporaryDirectory(prefix="rollcall-bench-") as folder:
         subprocess.run(["clang", "-O2", "-o", f"{folder}/by_hand", HERE / "by_hand.c"], check=True)
 
@@ -101,15 +104,15 @@ def measure(settings: Settings) -> dict:
                     list(pool.map(lambda number: caller.roll(f"process-{number}"), numbers))
                     return len(numbers) / (time.monotonic() - begin)
 
-                rate(range(5 * AT_ONCE))
-                # Before and after, since what a process costs here differs from minute to minute.
-                before = by_hand(folder, command, count // 2)
+                rate(range(share))
                 own, started = environment.cpu_seconds(), environment.children_cpu_seconds()
-                rollouts = rate(range(5 * AT_ONCE, 5 * AT_ONCE + count))
+                parts = []
+                for part in range(1, TURNS + 1):
+                    rollouts = rate(range(part * share, (part + 1) * share))
+                    parts.append((rollouts, *by_hand(folder, command, share)))
                 own, started = environment.cpu_seconds() - own, environment.children_cpu_seconds() - started
-                after = by_hand(folder, command, count // 2)
-            processes, hand = (sum(pair) / 2 for pair in zip(before, after))
-            own, started = own / count * 1e3, started / count * 1e3
+            rollouts, processes, hand = (statistics.mean(column) for column in zip(*parts))
+            own, started = own / (TURNS * share) * 1e3, started / (TURNS * share) * 1e3
             print(f"{name}: {rollouts:.0f} rollouts/s, {processes:.0f} processes/s by hand", file=sys.stderr)
             return rollouts, processes, hand, own, started, own + started - hand
 

@@ -19,7 +19,7 @@ from wrk import load
 CONNECTIONS = 64
 MALLOC = "probe_rollcall:malloc"
 PLACES = ["kernel", "SQLite", "rollcall and what it links", "Swift's runtime", "C library", "other"]
-LIBRARIES = {"libsqlite3": "SQLite", "libswift": "Swift's runtime", "libFoundation": "Swift's runtime", "libc.so": "C library"}
+LIBRARIES = {"libsqlite3": "SQLite", "libc.so": "C library"}
 
 
 def perf(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -41,11 +41,12 @@ def during_load(program: Program, seconds: int, label: str, watch: list[str], na
     return result.requests, said
 
 
-def place(library: str, rollcall: str) -> str:
+def place(function: str, library: str, rollcall: str) -> str:
     if library.startswith("[kernel") or library.startswith("[vdso"):
         return "kernel"
     if library == rollcall:
-        return "rollcall and what it links"
+        # The runtime is linked in.
+        return "Swift's runtime" if re.match(r"_?swift(_|::)", function) else "rollcall and what it links"
     return next((place for start, place in LIBRARIES.items() if library.startswith(start)), "other")
 
 
@@ -62,8 +63,8 @@ def profile(program: Program, settings: Settings, name: str) -> list[list[str]]:
     listed = perf("script", "--input", str(data), "--fields", "comm,ip,sym,dso").stdout
     samples: Counter[tuple[str, str]] = Counter()
     for line in listed.splitlines():
-        if found := re.match(r"\s*(\S.*?)\s+[0-9a-f]+ .*\((.*)\)$", line):
-            samples[thread(found[1]), place(Path(found[2]).name, Path(settings.rollcall).name)] += 1
+        if found := re.match(r"\s*(\S.*?)\s+[0-9a-f]+ (.*) \((.*)\)$", line):
+            samples[thread(found[1]), place(found[2], Path(found[3]).name, Path(settings.rollcall).name)] += 1
     total = max(1, samples.total())
     threads = sorted({thread for thread, _ in samples}, key=lambda each: -sum(samples[each, place] for place in PLACES))
     return [

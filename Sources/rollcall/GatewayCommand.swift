@@ -35,8 +35,7 @@ struct GatewayCommand: AsyncParsableCommand {
         let settings = try GatewaySettings(options, limits, environment: ProcessInfo.processInfo.environment)
         let line = StandingLine()
         let logger = settings.logger(around: line)
-        // NIO counts the machine's cores; a process that is kept to some of them has no use for more loops than those.
-        NIOSingletons.groupLoopCountSuggestion = ProcessInfo.processInfo.activeProcessorCount
+        ProcessLimits.useOneEventLoopPerCore()
         ProcessLimits.raiseOpenFiles()
         ProcessLimits.failBeyondFileSize()
         ProcessLimits.returnLargeBuffers()

@@ -1,5 +1,8 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
+import Foundation
+import NIOCore
+import NIOPosix
 import RolloutTracing
 
 #if canImport(Glibc)
@@ -12,6 +15,24 @@ import Darwin
 
 /// What the system lets a process have.
 enum ProcessLimits {
+    /// Runs as many event loops as there are cores that this process may use. NIO counts those of the machine or the
+    /// container; a process that `taskset` keeps to some of them would only have its loops take turns.
+    ///
+    /// To be called once, before there is any event loop.
+    static func useOneEventLoopPerCore() {
+        NIOSingletons.groupLoopCountSuggestion = min(System.coreCount, usableCores ?? .max)
+    }
+
+    /// How many cores this process may run on; `nil` where the system does not tell.
+    private static var usableCores: Int? {
+        // A line of it is a mask in hexadecimal digits, such as "Cpus_allowed:\tff,ffffffff".
+        guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
+            let mask = status.split(separator: "\n").first(where: { $0.hasPrefix("Cpus_allowed:") })
+        else { return nil }
+        let count = mask.drop { $0 != ":" }.reduce(0) { $0 + ($1.hexDigitValue?.nonzeroBitCount ?? 0) }
+        return count > 0 ? count : nil
+    }
+
     /// Makes a write beyond the largest size of a file an error of that write, as on a full disk. Otherwise it would end
     /// the process.
     static func failBeyondFileSize() { signal(SIGXFSZ, SIG_IGN) }

@@ -66,17 +66,15 @@ import Testing
     ) -> [String: String] {
         let metadata = RolloutMetadata(
             invocationID: "i", experimentID: "e", rolloutID: "r", runID: "u", rowID: rowID)
-        let list = ProcessVariables(
+        return ProcessVariables(
             metadata: metadata, attempt: AttemptID("a1")!, model: "m", modelURL: modelURL, modelKey: key,
             relayURL: "http://127.0.0.1:1/relay/t", relayToken: "t", folder: "/tmp/f", requestFile: "/tmp/f/init.json",
             markerValue: "marked", deadline: Date(timeIntervalSince1970: 1_700_000_000.25)
-        ).list(
+        ).all(
             environment: [
                 "PATH": "/bin", "HOME": "/root", "LANG": "C", "FIREWORKS_API_KEY": "own", "OPENAI_API_KEY": "own",
                 "SECRET": "own",
             ], configured: configured)
-        #expect(list.first?.name == "ROLLCALL_PROCESS_MARKER")
-        return Dictionary(list.map { ($0.name, $0.value) }) { first, _ in first }
     }
 
     @Test("a command gets the rollout's variables and few others") func clean() {

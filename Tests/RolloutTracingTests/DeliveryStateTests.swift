@@ -115,7 +115,8 @@ import WireJSON
             #expect(state.statistics.waiting == 1)
             #expect(state.statistics.statusesWaiting == 1)
             #expect(state.nextPosts(now: start).isEmpty)
-            let wake = try #require(state.nextWake(now: start))
+            let next = state.nextWake(now: start)
+            let wake = try #require(next)
             #expect(state.nextPosts(now: wake).count == 1)
             #expect(state.health == .healthy)
         }
@@ -129,12 +130,14 @@ import WireJSON
         for seconds in [1, 2, 4, 8, 8] {
             let post = try #require(state.nextPosts(now: now).first)
             _ = state.complete(post.number, .failed(reason: "down"), now: now, jitter: 0)
-            #expect(state.nextWake(now: now) == now + .seconds(seconds))
+            let wake = state.nextWake(now: now)
+            #expect(wake == now + .seconds(seconds))
             now += .seconds(seconds)
         }
         let post = try #require(state.nextPosts(now: now).first)
         _ = state.complete(post.number, .refused(code: 503, retryAfter: .seconds(30), reason: ""), now: now, jitter: 1)
-        #expect(state.nextWake(now: now) == now + .seconds(30))
+        let wake = state.nextWake(now: now)
+        #expect(wake == now + .seconds(30))
     }
 
     @Test("a full queue refuses plain lines, says so once, and takes every status")
@@ -197,7 +200,8 @@ import WireJSON
         #expect(effects.delivered.map(\.rolloutID) == ["c"])
         #expect(state.statistics.dropped == 2)
         #expect(state.nextPosts(now: start).isEmpty)
-        let wake = try #require(state.nextWake(now: start))
+        let next = state.nextWake(now: start)
+        let wake = try #require(next)
         #expect(state.nextPosts(now: wake).map(messages) == [["later"]])
     }
 

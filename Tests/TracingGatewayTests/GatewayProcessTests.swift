@@ -34,6 +34,21 @@ import WireJSON
         }
     }
 
+    #if os(Linux)
+    @Test("there are as many event loops as cores that the process may use") func loops() async throws {
+        try await Self.withFolder { folder in
+            let gateway = try RollcallProcess(
+                "gateway", ["--port", "0", "--store", Self.store(folder)], launcher: ["taskset", "-c", "0"])
+            _ = try await gateway.ready()
+            let tasks = "/proc/\(gateway.identifier)/task"
+            let names = try FileManager.default.contentsOfDirectory(atPath: tasks).map {
+                try String(contentsOfFile: "\(tasks)/\($0)/comm", encoding: .utf8)
+            }
+            #expect(names.filter { $0.hasPrefix("NIO-") }.count == 1, "\(names)")
+        }
+    }
+    #endif
+
     @Test("settings come from variables too, and the flag wins") func variables() async throws {
         try await Self.withFolder { folder in
             let gateway = try RollcallProcess(

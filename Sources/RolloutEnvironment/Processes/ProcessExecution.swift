@@ -113,7 +113,7 @@ final class ProcessExecution: Sendable {
         let start = Subprocess.Configuration(
             executable: .path(FilePath(command.executable)),
             arguments: Arguments(executablePathOverride: command.name, remainingValues: command.arguments),
-            environment: .custom(variables.map { Array("\($0.name)=\($0.value)".utf8) + [0] }),
+            environment: .custom(variables),
             workingDirectory: configuration.workingDirectory.map { FilePath($0) }, platformOptions: options)
         let request = try FileDescriptor.open(FilePath(folder.requestFile), .readOnly, options: .closeOnExec)
         let result = try await Subprocess.run(
@@ -264,16 +264,15 @@ final class ProcessExecution: Sendable {
         return String(endpoint.url.dropLast("/chat/completions".count))
     }
 
-    private func variables(
-        folder: RolloutFolder, relayURL: String, token: String
-    ) -> [(name: String, value: String)] {
-        ProcessVariables(
+    private func variables(folder: RolloutFolder, relayURL: String, token: String) -> [Environment.Key: String] {
+        let variables = ProcessVariables(
             metadata: rollout.metadata, attempt: rollout.attempt, model: rollout.request.completionParameters.model,
             modelURL: modelURL, modelKey: rollout.request.apiKey.flatMap { $0.isEmpty ? nil : $0 },
             relayURL: relayURL, relayToken: token, folder: folder.path, requestFile: folder.requestFile,
             markerValue: marker,
             deadline: rollout.deadline.map { Date(timeIntervalSinceNow: ($0 - .now) / .seconds(1)) }
-        ).list(environment: configuration.environment, configured: configuration.variables)
+        ).all(environment: configuration.environment, configured: configuration.variables)
+        return Dictionary(uniqueKeysWithValues: variables.map { (Environment.Key(stringLiteral: $0.key), $0.value) })
     }
 
     /// Values of configured variables whose names say that they are secrets.

@@ -53,10 +53,7 @@ package struct ProcessVariables: Sendable {
         self.deadline = deadline
     }
 
-    /// The marker first, which is looked for in `/proc`.
-    package func list(
-        environment: [String: String], configured: [String: String]
-    ) -> [(name: String, value: String)] {
+    package func all(environment: [String: String], configured: [String: String]) -> [String: String] {
         var variables = ["PYTHONUNBUFFERED": "1"]
         for name in Self.inherited { variables[name] = environment[name] }
         variables.merge(configured) { $1 }
@@ -75,11 +72,10 @@ package struct ProcessVariables: Sendable {
         variables["ROLLCALL_INIT_FILE"] = requestFile
         variables["ROLLCALL_DEADLINE"] = deadline.map { String(format: "%.3f", $0.timeIntervalSince1970) }
         variables["TMPDIR"] = folder
-        let rest = variables.sorted { $0.key < $1.key }.map { (name: $0.key, value: $0.value) }
-        return ([(name: Self.marker, value: markerValue)] + rest).map { variable in
+        variables[Self.marker] = markerValue
+        return variables.mapValues { value in
             // Ids are any text, and the system's end at NUL.
-            guard variable.value.utf8.contains(0) else { return variable }
-            return (variable.name, variable.value.replacingOccurrences(of: "\0", with: "\u{FFFD}"))
+            value.utf8.contains(0) ? value.replacingOccurrences(of: "\0", with: "\u{FFFD}") : value
         }
     }
 }

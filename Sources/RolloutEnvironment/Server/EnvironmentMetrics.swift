@@ -22,6 +22,8 @@ final class EnvironmentMetrics: Sendable {
     private let statusesWaiting: Meter
     /// What the counters of the delivery have been told of.
     private let told = Mutex(DeliveryStatistics())
+    /// Those that have counted, by name and values: to look one up costs less than to make it again.
+    private let counters = Mutex<[[String]: Counter]>([:])
 
     private static let help = [
         "rollcall_environment_running": "Rollouts whose agents run.",
@@ -105,8 +107,14 @@ final class EnvironmentMetrics: Sendable {
     }
 
     private func count(_ name: String, _ dimensions: [(String, String)] = [], by amount: Int = 1) {
-        Counter(label: "rollcall_environment_\(name)", dimensions: dimensions, factory: factory)
-            .increment(by: max(0, amount))
+        let counter = counters.withLock { counters in
+            let key = [name] + dimensions.map(\.1)
+            if let counter = counters[key] { return counter }
+            let counter = Counter(label: "rollcall_environment_\(name)", dimensions: dimensions, factory: factory)
+            counters[key] = counter
+            return counter
+        }
+        counter.increment(by: max(0, amount))
     }
 }
 

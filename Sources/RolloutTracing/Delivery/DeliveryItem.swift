@@ -14,8 +14,6 @@ package struct DeliveryItem: Sendable {
     package let status: StatusCode?
     /// The line as JSON, an object.
     package private(set) var body: [UInt8]
-    /// What remains of a line with a status when the gateway does not take the whole.
-    private let bareBody: [UInt8]?
     /// Whether ``body`` is what remains.
     package private(set) var isBare = false
     /// Whether the line has to be posted alone, to learn whether it or batches are at fault.
@@ -43,14 +41,15 @@ package struct DeliveryItem: Sendable {
             line.extras["rollcall"] = .object(rollcall)
         }
         body = line.json.serialized()
-        bareBody = line.status.map { Self.bare($0, of: line) }
     }
 
     /// Gives up all of the line but its tags, its status and its attempt; `false` when that has been done before,
     /// or there is no status.
     package mutating func strip() -> Bool {
-        guard let bareBody, !isBare else { return false }
-        body = bareBody
+        guard status != nil, !isBare, let line = try? LogLine(parsing: body), let status = line.status else {
+            return false
+        }
+        body = Self.bare(status, of: line)
         isBare = true
         return true
     }

@@ -31,8 +31,8 @@ extension DeliveryState {
             guard let index = lane.items.firstIndex(where: { $0.waiter == waiter }) else { continue }
             var item = lane.items[index]
             item.waiter = nil
-            lanes[number]?.items.remove(at: index)
-            if lane.items.count == 1 { dequeue(number) }
+            lane.items.remove(at: index)
+            if lane.items.isEmpty { dequeue(number) }
             let reason = gateways[lane.gateway]?.lastFailure
             finish(item, number, .unreachable(reason: ""), &effects)
             removeIfDone(number)

@@ -8,7 +8,10 @@ import WireJSON
 ///
 /// Lines of one rollout form a lane and keep their order. A gateway that fails makes all its lanes pause, a line that
 /// the gateway puts off makes its own lane pause, and a line that the gateway will never take leaves its lane.
-package struct DeliveryState: Sendable {
+///
+/// Lanes and gateways change with every line: they are objects, so that a change does not take them out of a dictionary
+/// and put them back. They are nobody else's, and the state cannot be copied.
+package struct DeliveryState: ~Copyable {
     struct LaneKey: Hashable {
         var destination: LogDestination
         var rolloutID: String
@@ -120,6 +123,7 @@ package struct DeliveryState: Sendable {
         for _ in 0..<min(4, owing.count) {
             let lane = owing.removeFirst()
             guard let state = lanes[lane], state.dropped > 0 else { continue }
+            let dropped = state.dropped
             let isRoomy =
                 statistics.waiting <= configuration.queueCapacity / 2 && plainBytes <= configuration.queueBytes / 2
                 && state.plainCount <= configuration.rolloutCapacity / 2
@@ -127,15 +131,15 @@ package struct DeliveryState: Sendable {
                 owing.append(lane)
                 continue
             }
-            lanes[lane]?.dropped = 0
-            let what = state.dropped == 1 ? "1 log line" : "\(state.dropped) log lines"
+            state.dropped = 0
+            let what = dropped == 1 ? "1 log line" : "\(dropped) log lines"
             append(
                 LogLine(
                     message: "\(what) of this rollout could not be kept: too many were waiting for the gateway.",
                     tags: ["rollout_id:\(state.rolloutID)"],
                     extras: [
                         "logger_name": "rollcall.delivery", "level": "WARNING",
-                        "timestamp": .string(LogTimestamp.now()), "dropped": .number(state.dropped),
+                        "timestamp": .string(LogTimestamp.now()), "dropped": .number(dropped),
                     ]),
                 attempt: nil, waiter: nil, to: lane)
         }
@@ -165,8 +169,8 @@ package struct DeliveryState: Sendable {
         dequeue(number)
         lanes[number] = nil
         laneNumbers[LaneKey(destination: gateway.destination, rolloutID: lane.rolloutID)] = nil
-        gateways[lane.gateway]?.lanes -= 1
-        if gateways.count > 256, gateway.lanes == 1, gateway.posts == 0 {
+        gateway.lanes -= 1
+        if gateways.count > 256, gateway.lanes == 0, gateway.posts == 0 {
             gateways[lane.gateway] = nil
             gatewayNumbers[gateway.destination] = nil
         }
@@ -198,9 +202,11 @@ package struct DeliveryState: Sendable {
     }
 
     mutating func learn(_ destination: LogDestination, _ change: (inout GatewayCapabilities) -> Void) {
-        if capabilities.count > 4_096 { capabilities.removeAll() }
-        var known = capabilities(of: destination)
+        let before = capabilities(of: destination)
+        var known = before
         change(&known)
+        guard known != before else { return }
+        if capabilities.count > 4_096 { capabilities.removeAll() }
         capabilities[destination.gatewayURL] = known
         if known.knowsAttempts, origins.count < 10_000 { origins.insert(destination.origin) }
     }

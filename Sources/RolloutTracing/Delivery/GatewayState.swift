@@ -9,7 +9,7 @@ package enum LogRoute: String, Sendable {
 }
 
 /// What has been learned about the gateway at one address.
-package struct GatewayCapabilities: Sendable {
+package struct GatewayCapabilities: Sendable, Equatable {
     /// The route that answered last.
     package var route = LogRoute.logs
     /// Whether its answers carry an `attempt`: then it is worth asking for batches.
@@ -23,7 +23,7 @@ package struct GatewayCapabilities: Sendable {
 }
 
 /// The lines of one rollout for one gateway, which go out one after the other.
-struct Lane {
+final class Lane {
     let gateway: Int
     let rolloutID: String
     /// Waiting, in order; those on their way are not among them.
@@ -39,11 +39,16 @@ struct Lane {
     /// Plain lines refused for want of room and not yet spoken of.
     var dropped = 0
 
+    init(gateway: Int, rolloutID: String) {
+        self.gateway = gateway
+        self.rolloutID = rolloutID
+    }
+
     var isDone: Bool { items.isEmpty && !isBusy && dropped == 0 }
 }
 
 /// What is under way between this process and one gateway.
-struct GatewayState {
+final class GatewayState {
     let destination: LogDestination
     /// Lanes with lines that may go out, the next first.
     var ready: [Int] = []
@@ -57,4 +62,6 @@ struct GatewayState {
     var notBefore: ContinuousClock.Instant?
     var lastPost: ContinuousClock.Instant?
     var lastFailure: String?
+
+    init(destination: LogDestination) { self.destination = destination }
 }

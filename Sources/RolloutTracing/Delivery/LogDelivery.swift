@@ -24,7 +24,7 @@ public final class LogDelivery: Service, Sendable {
     let locked: Mutex<Shared>
     private let logger: Logger?
 
-    struct Shared {
+    struct Shared: ~Copyable {
         var state: DeliveryState
         var handlers: [@Sendable (DeliveredLine) -> Void] = []
         var waits: [UInt64: Wait] = [:]

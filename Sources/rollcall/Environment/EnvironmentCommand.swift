@@ -57,8 +57,7 @@ struct EnvironmentCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        // Two loops on one core that it may use would only take turns.
-        NIOSingletons.groupLoopCountSuggestion = ProcessInfo.processInfo.activeProcessorCount
+        ProcessLimits.useOneEventLoopPerCore()
         let variables = ProcessInfo.processInfo.environment
         let agent: ProcessRollout
         do {
