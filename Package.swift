@@ -14,13 +14,12 @@ let settings: [SwiftSetting] =
     ] + (isFuzzing ? [.unsafeFlags([sanitizers, "-assert-config", "Debug"])] : [])
 
 // The program has Swift's runtime and Foundation in it: it runs where no Swift is installed, and calls them directly.
+let foundation = [
+    "Foundation", "CoreFoundation", "FoundationInternationalization", "_FoundationICU", "FoundationEssentials",
+    "_FoundationCollections", "_FoundationCShims",
+]
 let selfContained: [LinkerSetting] = [
-    .unsafeFlags(
-        [
-            "-static-stdlib", "-lFoundation", "-lCoreFoundation", "-lFoundationInternationalization",
-            "-l_FoundationICU",
-            "-lFoundationEssentials", "-l_FoundationCollections", "-l_FoundationCShims",
-        ], .when(platforms: [.linux]))
+    .unsafeFlags(["-static-stdlib"] + foundation.map { "-l\($0)" }, .when(platforms: [.linux]))
 ]
 
 // Products of other packages, by the name they have in this file.

@@ -45,6 +45,17 @@ import WireJSON
         try #require(spans.first { $0.operationName == name }, "\(spans.map(\.operationName))")
     }
 
+    @Test("a command finds the trace that it continues in its variables") func process() async throws {
+        let tracer = InMemoryTracer()
+        let agent = try ProcessRollout(["sh", "-c", "echo $IN_MEMORY_TRACE_ID $IN_MEMORY_SPAN_ID"])
+        let recording = await withTracer(tracer) {
+            await RolloutEnvironment(agent: agent.run).test([.user("go")], model: ScriptedModel([]), metadata: Self.ids)
+        }
+        await agent.shutdown()
+        let rollout = try Self.named("rollout", tracer.finishedSpans)
+        #expect(recording.lines.map(\.message) == ["\(rollout.traceID) \(rollout.spanID)"])
+    }
+
     @Test("one for the rollout, one for each model call and each tool call, all with its ids") func all() async throws {
         let model = ScriptedModel([
             .toolCalls([("add", ["a": 1, "b": 2]), ("add", ["a": "x"]), ("add", ["a": 0, "b": 1]), ("sub", [:])]), "3",

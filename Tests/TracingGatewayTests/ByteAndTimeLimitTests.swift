@@ -56,9 +56,11 @@ import Glibc
             let body = Self.call(Self.large)
             let head =
                 "POST \(LimitedGateway.path("r")) HTTP/1.1\r\nhost: x\r\ncontent-length: \(body.utf8.count)\r\n\r\n"
-            let first = try await gateway.open(head + body.dropLast(2))
+            var first = try await gateway.open(head + body.dropLast(2))
             var beyond: RawResponse?
             try await eventually("refusal while the first is there") {
+                // Of two that come at the same time, either may be the one that is refused.
+                if !first.text.isEmpty { first = try await gateway.open(head + body.dropLast(2)) }
                 beyond = try await gateway.call(body: body)
                 return beyond?.status != 200
             }

@@ -270,7 +270,8 @@ final class ProcessExecution: Sendable {
             modelURL: modelURL, modelKey: rollout.request.apiKey.flatMap { $0.isEmpty ? nil : $0 },
             relayURL: relayURL, relayToken: token, folder: folder.path, requestFile: folder.requestFile,
             markerValue: marker,
-            deadline: rollout.deadline.map { Date(timeIntervalSinceNow: ($0 - .now) / .seconds(1)) }
+            deadline: rollout.deadline.map { Date(timeIntervalSinceNow: ($0 - .now) / .seconds(1)) },
+            trace: TraceVariables.current
         ).all(environment: configuration.environment, configured: configuration.variables)
         return Dictionary(uniqueKeysWithValues: variables.map { (Environment.Key(stringLiteral: $0.key), $0.value) })
     }

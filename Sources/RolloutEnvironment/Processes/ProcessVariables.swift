@@ -34,11 +34,13 @@ package struct ProcessVariables: Sendable {
     package var requestFile: String
     package var markerValue: String
     package var deadline: Date?
+    /// What continues the rollout's trace.
+    package var trace: [String: String]
 
     package init(
         metadata: RolloutMetadata, attempt: AttemptID, model: String, modelURL: String?, modelKey: String?,
         relayURL: String, relayToken: String, folder: String, requestFile: String, markerValue: String,
-        deadline: Date?
+        deadline: Date?, trace: [String: String] = [:]
     ) {
         self.metadata = metadata
         self.attempt = attempt
@@ -51,12 +53,14 @@ package struct ProcessVariables: Sendable {
         self.requestFile = requestFile
         self.markerValue = markerValue
         self.deadline = deadline
+        self.trace = trace
     }
 
     package func all(environment: [String: String], configured: [String: String]) -> [String: String] {
         var variables = ["PYTHONUNBUFFERED": "1"]
         for name in Self.inherited { variables[name] = environment[name] }
         variables.merge(configured) { $1 }
+        variables.merge(trace) { $1 }
         variables["OPENAI_BASE_URL"] = modelURL ?? variables["OPENAI_BASE_URL"]
         // The client libraries refuse to start without any.
         variables["OPENAI_API_KEY"] = modelKey ?? variables["OPENAI_API_KEY"] ?? "none"
