@@ -12,7 +12,7 @@ import NIOHTTPTypesHTTP1
 ///
 /// The pipeline, from the socket up: the proxy's handlers, the codec, the async channel.
 struct GatewayChannel: ServerChildChannel, HTTPChannelHandler {
-    typealias Value = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
+    typealias Value = AcceptedConnection.Channel
 
     let responder: HTTPChannelHandler.Responder
     let proxy: ModelProxy

@@ -6,7 +6,7 @@ import NIOPosix
 
 /// The sockets that a gateway listens on: one, or for `localhost` one of each family on the same port.
 struct ListeningSockets {
-    typealias Server = NIOAsyncChannel<GatewayChannel.Value?, Never>
+    typealias Server = NIOAsyncChannel<AcceptedConnection?, Never>
 
     let servers: [Server]
     let port: Int
@@ -63,7 +63,9 @@ struct ListeningSockets {
                         do {
                             try await server.executeThenClose { inbound in
                                 for try await case let connection? in inbound {
-                                    connections.addTask { await channel.handle(value: connection, logger: logger) }
+                                    connections.addTask {
+                                        await channel.handle(value: connection.serve(), logger: logger)
+                                    }
                                 }
                             }
                         } catch {
@@ -104,7 +106,7 @@ private struct Binding {
                         return nil
                     }
                 }
-                return channel.setup(channel: child, logger: logger).map { Optional($0) }
+                return channel.setup(channel: child, logger: logger).map { AcceptedConnection($0) }
             }
         } catch let error as IOError where error.errnoCode == EADDRINUSE {
             throw .portInUse(host, port)
