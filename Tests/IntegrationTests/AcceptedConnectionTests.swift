@@ -15,8 +15,9 @@ import TracingGateway
         try await server.close()
     }
 
-    private static func connectedAndDropped(_ address: SocketAddress, _ group: any EventLoopGroup) async throws -> any Channel
-    {
+    private static func connectedAndDropped(
+        _ address: SocketAddress, _ group: any EventLoopGroup
+    ) async throws -> any Channel {
         let (channel, _) = try await ClientBootstrap(group: group).connect(to: address) { channel in
             channel.eventLoop.makeCompletedFuture {
                 (channel, AcceptedConnection(try AcceptedConnection.Channel(wrappingChannelSynchronously: channel)))
