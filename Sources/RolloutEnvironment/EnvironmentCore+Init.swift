@@ -173,9 +173,15 @@ extension EnvironmentCore {
         case .acknowledged(let answer):
             if let status = answer.ending(callerNamedAttempt: request.metadata.attempt != nil) {
                 registry.recordEnded(key, status)
-                journal?.append(.forgotten(key))
+                if answer.final == nil {
+                    journal?.append(.ended(key, status))
+                    reporter.reportEnd(status, for: context)
+                } else {
+                    journal?.append(.forgotten(key))
+                }
                 return .ended(key, status)
             }
+            journal?.append(.begun(key))
         case .refused(let code, let reason):
             registry.withdraw(key)
             journal?.append(.forgotten(key))

@@ -75,7 +75,7 @@ final class EnvironmentCore: Sendable {
             }
         }
         let records = journal?.recovered ?? []
-        for record in records where record.end != nil || !record.isReported {
+        for record in records where record.hasReceipt {
             registry.recordEnded(record.key, Self.end(of: record))
         }
         if records.isEmpty {

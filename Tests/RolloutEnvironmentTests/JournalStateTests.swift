@@ -23,6 +23,8 @@ import WireJSON
         let done = Status.finished("done", reward: 0.5)
         return [
             ([], []), ([.accepted(a), .accepted(b)], ["a", "b"]), ([.accepted(a), .forgotten(a.key)], []),
+            ([.accepted(a), .begun(a.key)], ["a begun"]), ([.begun(a.key)], []),
+            ([.accepted(a), .begun(a.key), .forgotten(a.key)], []),
             ([.accepted(a), .ended(a.key, done)], ["a=100"]),
             ([.accepted(a), .ended(a.key, done), .delivered(a.key)], []),
             // What was delivered before the end was something else.
@@ -53,7 +55,7 @@ import WireJSON
 
     private static func shown(_ state: JournalState) -> [String] {
         state.records.map { record in
-            record.metadata.rolloutID
+            record.metadata.rolloutID + (record.hasBegun ? " begun" : "")
                 + record.commands.map { "+\($0.marker)\($0.process.map { "\($0.identifier)" } ?? "")" }.joined()
                 + (record.end.map { "=\($0.code.rawValue)" } ?? "") + (record.isReported ? " reported" : "")
         }

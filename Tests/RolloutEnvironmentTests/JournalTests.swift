@@ -100,6 +100,7 @@ import WireJSON
                     ] {
                         await journal.add(.accepted(record))
                     }
+                    await journal.add(.begun(Self.record("lost", gateway: gateway.url).key))
                     let ended = Self.record("ended", gateway: gateway.url).key
                     await journal.add(.ended(ended, .finished("was on its way", reward: 1)))
                 }

@@ -159,6 +159,25 @@ import WireJSON
         }
     }
 
+    @Test("an attempt that the gateway has seen replaced does not begin, and its end is reported") func replaced()
+        async throws
+    {
+        try await FakeGateway.with { gateway in
+            gateway.onLine { _ in .json(["attempt": 1, "current": false, "final": nil]) }
+            let environment = RolloutEnvironment(.test) { _ in
+                Issue.record("the agent was started")
+                return .finished()
+            }
+            try await ServedEnvironment.with(environment) { environment in
+                let answer = try await environment.initialize(.test("a", gateway: gateway.url, attempt: "a1"))
+                #expect(answer.json?["status"] == "ended")
+                #expect(answer.json?["receipt"]?["status"]?["details"]?[0]?["reason"] == "SUPERSEDED")
+                try await eventually("end") { gateway.terminal(of: "a") == [.cancelled] }
+                #expect(gateway.lines(of: "a").last?.attempt == "a1")
+            }
+        }
+    }
+
     @Test("at once repeated /init starts one agent") func concurrentJoin() async throws {
         let starts = Atomic(0)
         try await FakeGateway.with { gateway in

@@ -8,6 +8,8 @@ package enum JournalEntry: Sendable, Hashable {
     package typealias Key = RolloutRegistry.Key
 
     case accepted(JournalRecord)
+    /// The gateway has acknowledged RUNNING.
+    case begun(Key)
     /// A command is about to be started.
     case commandStarting(Key, JournaledCommand)
     case commandStarted(Key, marker: String, JournaledProcess)
@@ -56,6 +58,7 @@ extension JournalEntry: JSONConvertible {
         }
         let key = Key(rolloutID: try reader["rollout_id"].string(), attempt: try reader["attempt"].decode())
         switch kind {
+        case "begun": self = .begun(key)
         case "command_starting": self = .commandStarting(key, try reader["command"].decode())
         case "command_started":
             self = .commandStarted(
@@ -71,6 +74,7 @@ extension JournalEntry: JSONConvertible {
     package var json: JSONValue {
         switch self {
         case .accepted(let record): ["kind": "accepted", "rollout": record.json]
+        case .begun(let key): Self.json("begun", key)
         case .commandStarting(let key, let command): Self.json("command_starting", key, ["command": command.json])
         case .commandStarted(let key, let marker, let process):
             Self.json("command_started", key, ["marker": .string(marker), "process": process.json])

@@ -16,6 +16,9 @@ package struct JournalRecord: Sendable, Hashable {
     package let gatewayKey: GatewayKey
     /// In seconds since 1970.
     package let acceptedAt: Int
+    /// Whether the gateway has acknowledged RUNNING, so that it knows the attempt and the caller may have been told that
+    /// the rollout is accepted.
+    package var hasBegun = false
     /// Its commands, unless they are known to be gone.
     package var commands: [JournaledCommand] = []
     /// The terminal status, when it has one that the gateway may not have yet.
@@ -36,6 +39,10 @@ package struct JournalRecord: Sendable, Hashable {
         self.acceptedAt = acceptedAt
     }
 
+    /// Whether a repeated `/init` of the attempt is answered with its end. One that had not begun is begun then: a gateway
+    /// may never have heard of it, and an end that it is told of an attempt unknown to it does not count.
+    package var hasReceipt: Bool { end != nil || hasBegun && !isReported }
+
     package var key: RolloutRegistry.Key {
         RolloutRegistry.Key(rolloutID: metadata.rolloutID, attempt: attempt)
     }
@@ -51,6 +58,7 @@ extension JournalRecord: JSONConvertible {
         self.init(
             metadata: metadata, attempt: attempt, gatewayURL: try reader["gateway"].string(), gatewayKey: key,
             acceptedAt: try reader["accepted_at"].int())
+        hasBegun = try reader["begun"].present?.bool() ?? false
         commands = try reader["commands"].present?.decodeElements() ?? []
         end = try reader["end"].present.map(Status.init(journaled:))
         isReported = try reader["reported"].present?.bool() ?? false
@@ -61,6 +69,7 @@ extension JournalRecord: JSONConvertible {
             "metadata": metadata.json, "gateway": .string(gatewayURL), "gateway_key": .string(gatewayKey.rawValue),
             "accepted_at": .number(acceptedAt),
         ]
+        if hasBegun { object.append("begun", true) }
         if !commands.isEmpty { object.append("commands", .array(commands.map(\.json))) }
         if let end { object.append("end", end.journaled) }
         if isReported { object.append("reported", true) }

@@ -29,6 +29,9 @@ package struct JournalState: Sendable {
         case .accepted(let record):
             lastNumber += 1
             live[record.key] = (record, lastNumber)
+        case .begun(let key):
+            guard live[key] != nil else { return false }
+            live[key]?.record.hasBegun = true
         case .commandStarting(let key, let command):
             guard live[key] != nil else { return false }
             live[key]?.record.commands.append(command)
