@@ -1,25 +1,29 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
 import EvalProtocol
+import NIOCore
 import NIOHTTP1
 import Synchronization
 import WireJSON
 
+/// Posts run on event loops alone: they come and go whatever the threads of tasks do, and a post costs no change of threads.
 extension LogDelivery {
     /// Takes the posts that may go out, and sets the alarm for what pauses.
     func startPosts(_ shared: inout Shared, now: ContinuousClock.Instant) -> [DeliveryState.Post] {
         let posts = shared.state.nextPosts(now: now)
         if let wake = shared.state.nextWake(now: now) {
             if let alarm = shared.alarm, alarm.at <= wake { return posts }
-            shared.alarm?.task.cancel()
-            // Detached, as it belongs to no rollout: whoever logs must not lend it task-local values or its priority.
-            let task = Task.detached { [self] in
-                try? await Task.sleep(until: wake, clock: .continuous)
-                if !Task.isCancelled { wakeUp() }
-            }
-            shared.alarm = (wake, task)
+            shared.alarm?.timer.cancel()
+            shared.alarm = (wake, schedule(in: now.duration(to: wake)) { $0.wakeUp() })
         }
         return posts
+    }
+
+    /// Does something later.
+    func schedule(
+        in delay: Duration, _ action: @escaping @Sendable (LogDelivery) -> Void
+    ) -> Scheduled<Void> {
+        loop.scheduleTask(in: TimeAmount(max(delay, .zero))) { action(self) }
     }
 
     private func wakeUp() {
@@ -32,13 +36,8 @@ extension LogDelivery {
 
     func send(_ posts: [DeliveryState.Post]) {
         for post in posts {
-            // Detached for the same reason as the alarm.
-            Task.detached { [self] in
-                await LogDelivery.$isDelivering.withValue(true) {
-                    let outcome = post.isBatch ? await sendBatch(post) : await sendLine(post)
-                    complete(post, outcome)
-                }
-            }
+            let outcome = post.isBatch ? sendBatch(post) : sendLine(post)
+            outcome.whenSuccess { [self] in complete(post, $0) }
         }
     }
 
@@ -63,24 +62,24 @@ extension LogDelivery {
 
     // MARK: Requests
 
-    private func sendLine(_ post: DeliveryState.Post) async -> PostOutcome {
+    private func sendLine(_ post: DeliveryState.Post) -> EventLoopFuture<PostOutcome> {
         let body = post.items[0].body
-        var outcome = await sendLine(body, to: post, route: post.route)
-        // 404 is how some gateways say that they have the other route.
-        if case .refused(404, _, _, _) = outcome { outcome = await sendLine(body, to: post, route: post.route.other) }
-        return outcome
+        return sendLine(body, to: post, route: post.route).flatMap { [self] outcome in
+            // 404 is how some gateways say that they have the other route.
+            if case .refused(404, _, _, _) = outcome { return sendLine(body, to: post, route: post.route.other) }
+            return loop.makeSucceededFuture(outcome)
+        }
     }
 
-    private func sendLine(_ body: [UInt8], to post: DeliveryState.Post, route: LogRoute) async -> PostOutcome {
-        let url = post.destination.gatewayURL + route.rawValue
-        let outcome = await request(url, post, body) { answer in
+    private func sendLine(
+        _ body: [UInt8], to post: DeliveryState.Post, route: LogRoute
+    ) -> EventLoopFuture<PostOutcome> {
+        request(post.destination.gatewayURL + route.rawValue, post, body) { answer in
             .accepted(LogAnswer(JSONReader(try? JSONValue(parsing: answer.body))), route: route)
         }
-        tellOfPost(url, lines: 1, outcome: outcome)
-        return outcome
     }
 
-    private func sendBatch(_ post: DeliveryState.Post) async -> PostOutcome {
+    private func sendBatch(_ post: DeliveryState.Post) -> EventLoopFuture<PostOutcome> {
         let url = post.destination.gatewayURL + "/v1/logs/batch"
         var body: [UInt8] = [UInt8(ascii: "[")]
         body.reserveCapacity(post.items.reduce(2) { $0 + $1.body.count + 64 })
@@ -89,31 +88,32 @@ extension LogDelivery {
             item.appendBatchElement(to: &body)
         }
         body.append(UInt8(ascii: "]"))
-        let outcome = await request(url, post, body) { answer in
+        return request(url, post, body) { answer in
             guard let results = try? JSONValue(parsing: answer.body)["results"]?.array,
                 results.count == post.items.count
             else { return .failed(reason: "\(url) answered \(answer.code) without a result for each line") }
             return .results(results.map { PostOutcome.LineResult(JSONReader($0)) })
         }
-        tellOfPost(url, lines: post.items.count, outcome: outcome)
-        return outcome
     }
 
     private func request(
-        _ url: String, _ post: DeliveryState.Post, _ body: [UInt8], read: (GatewayHTTP.Answer) -> PostOutcome
-    ) async -> PostOutcome {
-        do {
-            let answer = try await http.send(
-                .POST, url, apiKey: post.destination.apiKey, body: body, timeout: configuration.requestTimeout,
-                maximumBytes: 4 << 20)
+        _ url: String, _ post: DeliveryState.Post, _ body: [UInt8],
+        read: @escaping @Sendable (GatewayHTTP.Answer) -> PostOutcome
+    ) -> EventLoopFuture<PostOutcome> {
+        http.send(
+            .POST, url, apiKey: post.destination.apiKey, body: body, timeout: configuration.requestTimeout,
+            maximumBytes: 4 << 20
+        ).map { answer -> PostOutcome in
             guard !answer.isSuccess else { return read(answer) }
             return .refused(
                 code: answer.code, retryAfter: answer.retryAfter,
                 reason: "\(url) answered \(answer.code)\(answer.errorMessage.map { ": \($0)" } ?? "")",
                 isFinal: answer.isFinal)
-        } catch {
-            return .failed(reason: "\(url): \(GatewayHTTP.reason(error))")
-        }
+        }.recover { .failed(reason: "\(url): \(GatewayHTTP.reason($0))") }
+            .map { [self] outcome in
+                tellOfPost(url, lines: post.items.count, outcome: outcome)
+                return outcome
+            }
     }
 }
 

@@ -1,6 +1,7 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
 public import EvalProtocol
+import NIOCore
 import Synchronization
 public import WireJSON
 
@@ -24,11 +25,7 @@ extension LogDelivery {
                 let posts: [DeliveryState.Post]? = locked.withLock { shared in
                     // Looked at under the lock that the cancellation handler takes, so that neither misses the other.
                     if Task.isCancelled { return nil }
-                    // Detached: it has to run out even when the caller's task is cancelled or done.
-                    let timeout = Task.detached { [self] in
-                        try? await Task.sleep(for: limit)
-                        if !Task.isCancelled { withdraw(waiter, because: "no answer within \(limit)") }
-                    }
+                    let timeout = schedule(in: limit) { $0.withdraw(waiter, because: "no answer within \(limit)") }
                     shared.waits[waiter] = Wait(continuation: continuation, timeout: timeout)
                     let now = ContinuousClock.now
                     _ = shared.state.enqueue(
@@ -74,10 +71,8 @@ extension LogDelivery {
             let posts: [DeliveryState.Post]? = locked.withLock { shared in
                 let now = ContinuousClock.now
                 guard shared.state.beginFlush(flush, rolloutID: rolloutID, now: now) else { return nil }
-                // Detached: it has to run out even when the caller's task is cancelled.
-                let timeout = Task.detached { [self] in
-                    try? await Task.sleep(for: limit)
-                    locked.withLock { $0.flushes.removeValue(forKey: flush) }?.end()
+                let timeout = schedule(in: limit) { delivery in
+                    delivery.locked.withLock { $0.flushes.removeValue(forKey: flush) }?.end()
                 }
                 shared.flushes[flush] = FlushWait(continuation: continuation, timeout: timeout)
                 return startPosts(&shared, now: now)

@@ -3,6 +3,7 @@
 public import AsyncHTTPClient
 public import EvalProtocol
 public import Logging
+import NIOCore
 public import ServiceLifecycle
 import Synchronization
 public import WireJSON
@@ -17,11 +18,13 @@ public final class LogDelivery: Service, Sendable {
     /// The bounds, and where lines go whose rollout names no gateway.
     public let configuration: TracingConfiguration
 
-    /// Whether the current task works for a delivery; what it logs must not go through a delivery again.
+    /// Whether the current code works for a delivery; what it logs must not go through a delivery again.
     @TaskLocal static var isDelivering = false
 
     let http: GatewayHTTP
     let locked: Mutex<Shared>
+    /// Of timers. It lives as long as the process, which a given client's need not.
+    let loop: any EventLoop
     private let logger: Logger?
 
     struct Shared: ~Copyable {
@@ -30,19 +33,19 @@ public final class LogDelivery: Service, Sendable {
         var waits: [UInt64: Wait] = [:]
         var flushes: [UInt64: FlushWait] = [:]
         var lastWait: UInt64 = 0
-        var alarm: (at: ContinuousClock.Instant, task: Task<Void, Never>)?
+        var alarm: (at: ContinuousClock.Instant, timer: Scheduled<Void>)?
     }
 
     /// Somebody who waits for the answer to a line.
     struct Wait {
         var continuation: CheckedContinuation<DeliveryResult, Never>
-        var timeout: Task<Void, Never>
+        var timeout: Scheduled<Void>
     }
 
     /// Somebody who waits for the queue to empty.
     struct FlushWait {
         var continuation: CheckedContinuation<Void, Never>
-        var timeout: Task<Void, Never>
+        var timeout: Scheduled<Void>
 
         func end() {
             timeout.cancel()
@@ -57,6 +60,7 @@ public final class LogDelivery: Service, Sendable {
         self.configuration = configuration
         self.logger = logger
         http = GatewayHTTP(client: httpClient)
+        loop = HTTPClient.defaultEventLoopGroup.any()
         let prefix = String(UInt64.random(in: .min ... .max), radix: 36)
         locked = Mutex(Shared(state: DeliveryState(configuration, idPrefix: prefix)))
     }
@@ -139,23 +143,27 @@ public final class LogDelivery: Service, Sendable {
         try? await gracefulShutdown()
         let left = await flush(within: configuration.shutdownTimeout)
         if left > 0 {
-            LogDelivery.$isDelivering.withValue(true) {
+            Self.$isDelivering.withValue(true) {
                 logger?.warning("\(left) log lines were not delivered before the shutdown")
             }
         }
     }
 
     func tell(_ effects: DeliveryState.Effects, handlers: [@Sendable (DeliveredLine) -> Void]) {
-        for line in effects.delivered { for handler in handlers { handler(line) } }
-        for problem in effects.problems { logger?.error("\(problem)") }
+        Self.$isDelivering.withValue(true) {
+            for line in effects.delivered { for handler in handlers { handler(line) } }
+            for problem in effects.problems { logger?.error("\(problem)") }
+        }
     }
 
     func tellOfPost(_ url: String, lines: Int, outcome: PostOutcome) {
         guard configuration.isVerbose else { return }
-        switch outcome {
-        case .accepted, .results: logger?.notice("POST \(url) with \(lines) lines: taken")
-        case .refused(let code, _, let reason, _): logger?.notice("POST \(url) with \(lines) lines: \(code) \(reason)")
-        case .failed(let reason): logger?.notice("POST \(url) with \(lines) lines: \(reason)")
-        }
+        let result =
+            switch outcome {
+            case .accepted, .results: "taken"
+            case .refused(let code, _, let reason, _): "\(code) \(reason)"
+            case .failed(let reason): reason
+            }
+        Self.$isDelivering.withValue(true) { logger?.notice("POST \(url) with \(lines) lines: \(result)") }
     }
 }

@@ -71,8 +71,9 @@ package struct GatewayHTTP: Sendable {
         _ method: HTTPMethod, _ url: String, apiKey: String?, body: [UInt8], timeout: Duration, maximumBytes: Int
     ) -> EventLoopFuture<Answer> {
         do {
-            let headers = Self.request(method, url, apiKey: apiKey, body: body).headers
-            let request = try HTTPClient.Request(url: url, method: method, headers: headers, body: .bytes(body))
+            let request = try HTTPClient.Request(
+                url: url, method: method, headers: Self.headers(apiKey: apiKey, hasBody: true),
+                body: .byteBuffer(ByteBuffer(bytes: body)))
             let answer = ResponseAccumulator(request: request, maxBodySize: maximumBytes)
             return client.execute(request: request, delegate: answer, deadline: .now() + TimeAmount(timeout))
                 .futureResult.map { response in
@@ -81,7 +82,7 @@ package struct GatewayHTTP: Sendable {
                         body: response.body.map { Array($0.readableBytesView) } ?? [])
                 }
         } catch {
-            return HTTPClient.defaultEventLoopGroup.next().makeFailedFuture(error)
+            return HTTPClient.defaultEventLoopGroup.any().makeFailedFuture(error)
         }
     }
 
@@ -97,13 +98,16 @@ package struct GatewayHTTP: Sendable {
     ) -> HTTPClientRequest {
         var request = HTTPClientRequest(url: url)
         request.method = method
-        request.headers.add(name: "user-agent", value: "rollcall")
-        if let apiKey { request.headers.add(name: "authorization", value: "Bearer \(apiKey)") }
-        if let body {
-            request.headers.add(name: "content-type", value: "application/json")
-            request.body = .bytes(ByteBuffer(bytes: body))
-        }
+        request.headers = headers(apiKey: apiKey, hasBody: body != nil)
+        request.body = body.map { .bytes(ByteBuffer(bytes: $0)) }
         return request
+    }
+
+    private static func headers(apiKey: String?, hasBody: Bool) -> HTTPHeaders {
+        var headers: HTTPHeaders = ["user-agent": "rollcall"]
+        if let apiKey { headers.add(name: "authorization", value: "Bearer \(apiKey)") }
+        if hasBody { headers.add(name: "content-type", value: "application/json") }
+        return headers
     }
 
     /// A short sentence about an error of the HTTP client.
