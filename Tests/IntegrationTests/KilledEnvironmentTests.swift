@@ -88,7 +88,7 @@ import WireJSON
         }
     }
 
-    /// A model that never answers.
+    /// A server that never answers.
     @Sendable private static func silence(_ request: ScriptedHTTPServer.Request) async -> ScriptedHTTPServer.Response {
         try? await Task.sleep(for: .seconds(3_600))
         return .json([:], status: 500)
@@ -106,7 +106,7 @@ import WireJSON
                 // In front of the gateway, and for a while it lets nothing through.
                 let isHeld = Mutex(false)
                 let front = try await ScriptedHTTPServer.start { request in
-                    if isHeld.withLock({ $0 }) { try? await Task.sleep(for: .seconds(3_600)) }
+                    if isHeld.withLock({ $0 }) { return await Self.silence(request) }
                     return (try? await Self.forward(request, to: loop.gatewayURL)) ?? .json([:], status: 502)
                 }
                 func end(of attempt: AttemptID) async throws -> StatusCode? {

@@ -56,28 +56,18 @@ package final class RawConnection: Sendable {
     package func response(toHead: Bool = false) async throws -> RawResponse {
         var response: RawResponse?
         try await eventually("whole answer") {
-            response = inbox.state.withLock { state in
+            // The end is looked at together with the bytes, or an answer could come whole between the two.
+            inbox.state.withLock { state in
                 guard
                     let (parsed, length) = RawResponse.parse(
                         state.bytes, isEnded: state.isEnded, withoutBody: toHead)
-                else { return nil }
+                else { return state.isEnded }
                 state.bytes.removeFirst(length)
-                return parsed
+                response = parsed
+                return true
             }
-            return response != nil || isEnded
         }
         guard let response else {
-            throw NeverHappened(description: "The connection ended without an answer.")
-        }
-        return response
-    }
-
-    /// As ``response(toHead:)``, but a connection that ends before is an error at once.
-    package func responseOrEnd() async throws -> RawResponse {
-        try await eventually("whole answer or end") {
-            isEnded || RawResponse.parse(received, isEnded: false, withoutBody: false) != nil
-        }
-        guard let (response, _) = RawResponse.parse(received, isEnded: isEnded, withoutBody: false) else {
             throw NeverHappened(description: "The connection ended without an answer.")
         }
         return response

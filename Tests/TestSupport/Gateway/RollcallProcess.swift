@@ -104,7 +104,7 @@ package final class RollcallProcess: Sendable {
         for header in headers { head += header + "\r\n" }
         if let body { head += "content-length: \(body.utf8.count)\r\n" }
         try await connection.send(head + "\r\n" + (body ?? ""))
-        let response = try await connection.responseOrEnd()
+        let response = try await connection.response()
         await connection.close()
         return response
     }
