@@ -212,7 +212,11 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "RolloutTracingTests",
-            dependencies: ["RolloutTracing", "EvalProtocol", "WireJSON", "TestSupport", logging, asyncHTTPClient],
+            dependencies: [
+                "RolloutTracing", "EvalProtocol", "WireJSON", "TestSupport", logging, asyncHTTPClient, nioCore,
+                nioHTTP1,
+                nioPosix,
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "RolloutEnvironmentTests",
