@@ -93,7 +93,7 @@ def measure(settings: Settings) -> dict:
         def run(name: str, repetition: int) -> tuple[float, ...]:
             command = COMMANDS[name]
             with (
-                start_gateway(settings.rollcall, "http://127.0.0.1:9/v1") as gateway,
+                start_gateway(settings.rollcall, "http://127.0.0.1:9/v1", core=0) as gateway,
                 start_environment(settings, gateway.port, command) as environment,
                 ThreadPoolExecutor(AT_ONCE) as pool,
             ):

@@ -154,13 +154,14 @@ def start_proxy(upstream: int, buffering: str = "on") -> Program:
     )
 
 
-def start_gateway(rollcall: str, upstream: str) -> Program:
+def start_gateway(rollcall: str, upstream: str, core: int = 1) -> Program:
+    """`core`: 0 where something else is under test, which the gateway answers."""
     def command(folder: str, port: int) -> list[str]:
         return [
             rollcall, "gateway", "--port", str(port), "--store", f"sqlite:{folder}/traces.sqlite", "--upstream", upstream,
             "--log-level", "warning",
         ]  # fmt: skip
 
-    program = Program(1, command, ROLLCALL_API_KEYS=KEY)
+    program = Program(core, command, ROLLCALL_API_KEYS=KEY)
     program.wait_until(program.accepts)
     return program

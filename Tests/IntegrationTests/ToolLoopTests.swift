@@ -67,7 +67,9 @@ struct ToolLoopTests {
         }
     }
 
-    @Test("the trace of the caller goes through the gateway to the model") func trace() async throws {
+    @Test("the trace of a processor's caller goes through environment and gateway to the model") func trace()
+        async throws
+    {
         // A client has the tracer that there was when it was made: this one, which others share, gets none.
         _ = HTTPClient.shared
         let tracer = InMemoryTracer()
@@ -77,13 +79,24 @@ struct ToolLoopTests {
                 _ = try await rollout.model.stream(rollout.messages).collect()
                 return .finished()
             } run: { loop in
-                let row = try await loop.process("hello")
+                let row = try await withSpan("evaluation") { _ in try await loop.process("hello") }
                 #expect(row.rolloutStatus.code == .finished, "\(row.rolloutStatus)")
-                let spans = tracer.finishedSpans.filter { $0.operationName == "chat scripted" }
-                #expect(spans.count == 2)
-                #expect(loop.model.requests.map { $0.header(InMemoryTracer.spanIDKey) } == spans.map(\.spanID))
+                let spans = tracer.finishedSpans
+                let calls = spans.filter { $0.operationName == "chat scripted" }
+                #expect(calls.count == 2)
+                #expect(loop.model.requests.map { $0.header(InMemoryTracer.spanIDKey) } == calls.map(\.spanID))
                 #expect(row.messages.map(\.text) == ["hello", "echo: hello"])
+                for call in calls {
+                    // Between the rollout and who asked for it stands the request, in the words of the HTTP client.
+                    let above = Self.above(call, spans)
+                    #expect(above.first == "rollout" && above.last == "evaluation", "\(above)")
+                }
             }
         }
+    }
+
+    private static func above(_ span: FinishedInMemorySpan, _ spans: [FinishedInMemorySpan]) -> [String] {
+        guard let parent = spans.first(where: { $0.spanID == span.parentSpanID }) else { return [] }
+        return [parent.operationName] + above(parent, spans)
     }
 }
