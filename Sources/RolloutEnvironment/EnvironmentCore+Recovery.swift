@@ -9,7 +9,8 @@ extension EnvironmentCore {
     /// Ends what the process before this one left behind, and reports how its rollouts ended.
     func recover(_ records: [JournalRecord]) async {
         await endCommands(of: records)
-        for record in records where !record.isReported {
+        let unreported = records.filter { !$0.isReported }
+        for record in unreported where record.hasBegun || record.gatewayKey != .caller {
             let status = Self.end(of: record)
             let context = context(of: record)
             if record.end == nil { configuration.logger.ended(record.key, status) }
@@ -19,6 +20,12 @@ extension EnvironmentCore {
                 Task { await reportWithoutKey(status, for: context, record) }
             } else {
                 reporter.reportEnd(status, for: context)
+            }
+        }
+        // Whoever asks for one of these again begins it, and an end that comes after that would be taken for its own.
+        await withTaskGroup { group in
+            for record in unreported where !record.hasBegun && record.gatewayKey == .caller {
+                group.addTask { await self.reportUnbegun(record) }
             }
         }
         let lost = records.count { $0.end == nil && !$0.isReported }
@@ -59,6 +66,14 @@ extension EnvironmentCore {
             metadata: record.metadata, attempt: record.attempt,
             destination: LogDestination(
                 gatewayURL: record.gatewayURL, apiKey: record.gatewayKey == .own ? ownKey : nil))
+    }
+
+    /// Reports an attempt that had not begun, without its caller's key and now or never: a gateway that has heard of it all
+    /// the same ends it with its lease.
+    private func reportUnbegun(_ record: JournalRecord) async {
+        let status = Self.end(of: record)
+        _ = await delivery.deliver(status, for: context(of: record), within: .seconds(2))
+        journal?.append(.forgotten(record.key))
     }
 
     private func reportWithoutKey(_ status: Status, for context: RolloutContext, _ record: JournalRecord) async {

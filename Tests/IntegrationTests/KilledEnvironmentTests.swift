@@ -94,7 +94,7 @@ import WireJSON
         return .json([:], status: 500)
     }
 
-    @Test("begins an attempt that its gateway had not heard of before the kill, whatever other attempts there are")
+    @Test("begins an attempt that its gateway had not heard of before the kill, beside others that it knows")
     func killedBeforeRunning() async throws {
         try await Self.withFolder { folder in
             let journal = folder.appending(path: "journal")

@@ -74,6 +74,29 @@ import WireJSON
         #expect(damaged == 0)
     }
 
+    @Test(
+        "an attempt has a receipt if it had begun, and its end is not forgotten",
+        arguments: [
+            ([], false), (["begun"], true), (["ended"], false), (["begun", "ended"], true), (["forgotten"], false),
+            (["begun", "forgotten"], false), (["begun", "ended", "delivered"], true),
+        ])
+    func receipts(entries: [String], hasReceipt: Bool) throws {
+        var state = JournalState()
+        let key = Self.record("a").key
+        state.apply(.accepted(Self.record("a")))
+        // With a command that is left, nothing is forgotten.
+        state.apply(.commandStarting(key, Self.command))
+        for entry in entries {
+            switch entry {
+            case "begun": state.apply(.begun(key))
+            case "ended": state.apply(.ended(key, .finished()))
+            case "delivered": state.apply(.delivered(key))
+            default: state.apply(.forgotten(key))
+            }
+        }
+        #expect(try #require(state.records.first).hasReceipt == hasReceipt)
+    }
+
     @Test("ids, the end and its extras come back; what else the caller sent is not kept") func faithful() {
         let record = Self.record("a")
         let status = FailureReason.timeout.status("line\nend", metadata: [("x", "y")])

@@ -100,7 +100,9 @@ import WireJSON
                     ] {
                         await journal.add(.accepted(record))
                     }
-                    await journal.add(.begun(Self.record("lost", gateway: gateway.url).key))
+                    for rollout in ["lost", "ended", "keyed"] {
+                        await journal.add(.begun(Self.record(rollout, gateway: gateway.url).key))
+                    }
                     let ended = Self.record("ended", gateway: gateway.url).key
                     await journal.add(.ended(ended, .finished("was on its way", reward: 1)))
                 }
@@ -134,6 +136,53 @@ import WireJSON
                 // Nothing is left for the one after, once this one has let go.
                 try await Self.released(path)
                 #expect(try Journal(path: path, logger: Self.quiet).recovered.isEmpty)
+            }
+        }
+    }
+
+    @Test(
+        "an attempt that had not begun is begun when it is asked for again, also after a second kill, and noted anew",
+        arguments: [JournalRecord.GatewayKey.none, .caller])
+    func unbegun(key: JournalRecord.GatewayKey) async throws {
+        try await Self.withFolder { path in
+            try await FakeGateway.with { gateway in
+                do {
+                    let journal = try Journal(path: path, logger: Self.quiet)
+                    let (first, second) = (
+                        Self.record("first", gateway: gateway.url, key: key),
+                        Self.record("second", gateway: gateway.url, key: key)
+                    )
+                    await journal.add(.accepted(first))
+                    await journal.add(.accepted(second))
+                    // The environment after it was killed before its report of the second had arrived.
+                    await journal.add(
+                        .ended(second.key, FailureReason.environmentRestarted.status("It was killed.")))
+                }
+                try await Self.released(path)
+                gateway.onLine { line in
+                    line.authorization == nil && key == .caller
+                        ? .json(["detail": "no key"], status: 401) : FakeGateway.taken
+                }
+                let environment = RolloutEnvironment(Self.configuration(path)) { _ in
+                    try await Task.sleep(for: .seconds(3_600))
+                    return .finished()
+                }
+                try await ServedEnvironment.with(environment) { environment in
+                    for rollout in ["first", "second"] {
+                        var request = InitRequest.test(rollout, gateway: gateway.url, attempt: "a1")
+                        request.apiKey = key == .caller ? "caller-key" : nil
+                        #expect(try await environment.initialize(request).json?["status"] == "accepted")
+                        // What is reported of it has come before.
+                        #expect(gateway.codes(of: rollout).last == .running)
+                    }
+                    try await eventually("notes") {
+                        var damaged = 0
+                        let state = JournalState(
+                            replaying: try Data(contentsOf: URL(fileURLWithPath: path)), damaged: &damaged)
+                        return state.records.count { $0.hasBegun && $0.end == nil && !$0.isReported } == 2
+                    }
+                    _ = try await environment.post("/cancel", ["all": true])
+                }
             }
         }
     }

@@ -41,7 +41,7 @@ package struct JournalRecord: Sendable, Hashable {
 
     /// Whether a repeated `/init` of the attempt is answered with its end. One that had not begun is begun then: a gateway
     /// may never have heard of it, and an end that it is told of an attempt unknown to it does not count.
-    package var hasReceipt: Bool { end != nil || hasBegun && !isReported }
+    package var hasReceipt: Bool { hasBegun && (end != nil || !isReported) }
 
     package var key: RolloutRegistry.Key {
         RolloutRegistry.Key(rolloutID: metadata.rolloutID, attempt: attempt)

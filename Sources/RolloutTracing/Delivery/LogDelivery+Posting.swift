@@ -1,12 +1,13 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
+import AsyncHTTPClient
 import EvalProtocol
 import NIOCore
 import NIOHTTP1
 import Synchronization
 import WireJSON
 
-/// Posts run on event loops alone: they come and go whatever the threads of tasks do, and a post costs no change of threads.
+/// Posts run on event loops alone: they come and go whatever the threads of tasks do.
 extension LogDelivery {
     /// Takes the posts that may go out, and sets the alarm for what pauses.
     func startPosts(_ shared: inout Shared, now: ContinuousClock.Instant) -> [DeliveryState.Post] {
@@ -19,11 +20,11 @@ extension LogDelivery {
         return posts
     }
 
-    /// Does something later.
+    /// Does something later. A year is as good as for ever, and fits.
     func schedule(
         in delay: Duration, _ action: @escaping @Sendable (LogDelivery) -> Void
     ) -> Scheduled<Void> {
-        loop.scheduleTask(in: TimeAmount(max(delay, .zero))) { action(self) }
+        loop.scheduleTask(in: TimeAmount(min(max(delay, .zero), .seconds(365 * 86_400)))) { action(self) }
     }
 
     private func wakeUp() {
@@ -34,10 +35,14 @@ extension LogDelivery {
         send(posts)
     }
 
+    /// Sends the posts from an event loop: whoever logs may hold locks, and has other things to do.
     func send(_ posts: [DeliveryState.Post]) {
-        for post in posts {
-            let outcome = post.isBatch ? sendBatch(post) : sendLine(post)
-            outcome.whenSuccess { [self] in complete(post, $0) }
+        guard !posts.isEmpty else { return }
+        HTTPClient.defaultEventLoopGroup.any().execute { [self] in
+            for post in posts {
+                let outcome = post.isBatch ? sendBatch(post) : sendLine(post)
+                outcome.whenSuccess { [self] in complete(post, $0) }
+            }
         }
     }
 
@@ -64,10 +69,11 @@ extension LogDelivery {
 
     private func sendLine(_ post: DeliveryState.Post) -> EventLoopFuture<PostOutcome> {
         let body = post.items[0].body
-        return sendLine(body, to: post, route: post.route).flatMap { [self] outcome in
+        let first = sendLine(body, to: post, route: post.route)
+        return first.flatMap { [self] outcome in
             // 404 is how some gateways say that they have the other route.
             if case .refused(404, _, _, _) = outcome { return sendLine(body, to: post, route: post.route.other) }
-            return loop.makeSucceededFuture(outcome)
+            return first.eventLoop.makeSucceededFuture(outcome)
         }
     }
 

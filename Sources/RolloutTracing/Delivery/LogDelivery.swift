@@ -54,7 +54,8 @@ public final class LogDelivery: Service, Sendable {
     }
 
     /// - Parameters:
-    ///   - httpClient: Without one, the process's own for gateways is used.
+    ///   - httpClient: Without one, the process's own for gateways is used. It must not be shut down, nor its event loops,
+    ///     before the delivery has come to its end.
     ///   - logger: Told of statuses that were lost, and with `isVerbose` of every post; never of plain failures.
     public init(_ configuration: TracingConfiguration, httpClient: HTTPClient? = nil, logger: Logger? = nil) {
         self.configuration = configuration
