@@ -13,6 +13,7 @@ The model's name is the rule:
 
 import json
 import re
+import sys
 import threading
 import zlib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -220,6 +221,11 @@ class ScriptedModel(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}/v1"
+
+    def handle_error(self, request, client_address):
+        """A gateway whose client has gone closes in the middle of an answer."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
     def requests_of(self, rollout_text: str) -> list[dict]:
         """The requests whose body mentions the text."""
