@@ -181,7 +181,8 @@ extension EnvironmentCore {
                 }
                 return .ended(key, status)
             }
-            journal?.append(.begun(key))
+            // Before the caller is told: whoever has been told is owed an end.
+            await journal?.add(.begun(key))
         case .refused(let code, let reason):
             registry.withdraw(key)
             journal?.append(.forgotten(key))
