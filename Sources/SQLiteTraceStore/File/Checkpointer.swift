@@ -1,5 +1,6 @@
 // Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 import GRDB
 import GRDBSQLite
 import Logging
@@ -18,6 +19,9 @@ final class Checkpointer: Sendable {
         /// The log is long, and little of it was left to move when the last checkpoint ended.
         var mayRestart = false
         var mustMoveAll = false
+        var isClosing = false
+        /// Pages that a checkpoint was to move are not written, though SQLite counts them as moved.
+        var hasGivenUp = false
 
         mutating func checkpointed(_ result: (walFrameCount: Int, checkpointedFrameCount: Int)) {
             let remaining = result.walFrameCount - result.checkpointedFrameCount
@@ -39,6 +43,8 @@ final class Checkpointer: Sendable {
     private static let restartFrames = 4 << 10
     private static let forcedRestartFrames = 32 << 10
     private static let fewFrames = 512
+    /// Between two attempts to write what must be written, in seconds.
+    private static let retryInterval = 0.1
 
     private let path: String
     private let logger: Logger
@@ -53,6 +59,9 @@ final class Checkpointer: Sendable {
         configuration.busyMode = .timeout(1)
         configuration.prepareDatabase { $0.keepLogOnClose() }
         queue = try DatabaseQueue(path: path, configuration: configuration)
+        try queue.writeWithoutTransaction { db in
+            try GatheredWrites.install(db, on: .database) { [weak self] in self?.triesAgain() ?? false }
+        }
     }
 
     /// After each commit, on the writer's thread, with its connection and the bytes it wrote.
@@ -77,12 +86,24 @@ final class Checkpointer: Sendable {
             queue.asyncWriteWithoutTransaction { [self] db in
                 moving(db) {
                     let result = try db.checkpoint(.passive)
+                    if state.withLock({ $0.hasGivenUp }) { throw DatabaseError(resultCode: .SQLITE_IOERR_WRITE) }
                     try Self.sync(db)
                     state.withLock { $0.checkpointed(result) }
                 }
                 state.withLock { $0.isRunning = false }
             }
         }
+    }
+
+    /// After the last pages of a checkpoint could not be written: waits for the disk, or gives up when the store closes,
+    /// for nobody reads of it then.
+    private func triesAgain() -> Bool {
+        let isClosing = state.withLock { state in
+            state.hasGivenUp = state.isClosing
+            return state.isClosing
+        }
+        if !isClosing { Thread.sleep(forTimeInterval: Self.retryInterval) }
+        return !isClosing
     }
 
     /// Whether the log has what the database may lack.
@@ -127,5 +148,9 @@ final class Checkpointer: Sendable {
         try db.withFile { file, methods in methods.xSync(file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY) }
     }
 
-    func close() throws { try queue.close() }
+    /// Ends the checkpoint that is running, if any.
+    func close() throws {
+        state.withLock { $0.isClosing = true }
+        try queue.close()
+    }
 }

@@ -3,12 +3,26 @@
 import GRDB
 import GRDBSQLite
 
-/// Gathers what a commit writes to the log into one write. SQLite hands every page over by itself, and its header
-/// before it, which are a hundred system calls for a batch.
+/// Gathers what SQLite writes to a file into few writes: the pages of a commit to the log, each of which it hands over by
+/// itself with its header before it, and the pages that a checkpoint moves into the database.
 ///
-/// Stands between SQLite and its own methods for the log's file of one connection. What is gathered is in the file before
-/// anything is synced or read, and only that connection knows of it before the sync, so nobody sees a difference.
+/// Stands between SQLite and its own methods for one file of one connection. What is gathered is in the file before
+/// anything is synced or read, or a checkpoint ends, and only that connection knows of it before, so nobody sees a
+/// difference.
 struct GatheredWrites {
+    enum File {
+        /// The write-ahead log.
+        case log
+        case database
+
+        fileprivate var pointer: CInt {
+            switch self {
+            case .log: SQLITE_FCNTL_JOURNAL_POINTER
+            case .database: SQLITE_FCNTL_FILE_POINTER
+            }
+        }
+    }
+
     /// First, for this is where SQLite looks for a file's methods.
     private var methods: sqlite3_io_methods
     private let original: UnsafePointer<sqlite3_io_methods>
@@ -16,26 +30,32 @@ struct GatheredWrites {
     /// Where in the file the buffer's bytes belong, and how many there are.
     private var start: sqlite3_int64 = 0
     private var count = 0
+    private let triesAgain: @Sendable () -> Bool
 
     /// SQLite's own method takes less than 128 kB at once.
     private static let capacity = 124 << 10
 
-    /// Gathers the writes of this connection, whose log is open.
+    /// Gathers this connection's writes to one of its files, which is open.
     ///
-    /// - Throws: `DatabaseError` when the connection has no log.
-    static func install(_ db: Database) throws {
-        var log: UnsafeMutablePointer<sqlite3_file>?
-        let code = sqlite3_file_control(db.sqliteConnection, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log)
-        guard code == SQLITE_OK, let log, let original = log.pointee.pMethods else {
+    /// - Parameter triesAgain: Asked when the last pages of a checkpoint cannot be written, for SQLite takes no error from
+    ///   there and would count them as moved: others would read the database without them. May wait.
+    /// - Throws: `DatabaseError` when the connection has no such file.
+    static func install(
+        _ db: Database, on kind: File, triesAgain: @escaping @Sendable () -> Bool = { false }
+    ) throws {
+        var file: UnsafeMutablePointer<sqlite3_file>?
+        let code = sqlite3_file_control(db.sqliteConnection, "main", kind.pointer, &file)
+        guard code == SQLITE_OK, let file, let original = file.pointee.pMethods else {
             throw DatabaseError(resultCode: code == SQLITE_OK ? .SQLITE_MISUSE : ResultCode(rawValue: code))
         }
         let gathered = UnsafeMutablePointer<GatheredWrites>.allocate(capacity: 1)
-        gathered.initialize(to: GatheredWrites(above: original))
-        log.pointee.pMethods = UnsafeRawPointer(gathered).assumingMemoryBound(to: sqlite3_io_methods.self)
+        gathered.initialize(to: GatheredWrites(above: original, triesAgain))
+        file.pointee.pMethods = UnsafeRawPointer(gathered).assumingMemoryBound(to: sqlite3_io_methods.self)
     }
 
-    private init(above original: UnsafePointer<sqlite3_io_methods>) {
+    private init(above original: UnsafePointer<sqlite3_io_methods>, _ triesAgain: @escaping @Sendable () -> Bool) {
         self.original = original
+        self.triesAgain = triesAgain
         buffer = .allocate(byteCount: Self.capacity, alignment: 64)
         methods = original.pointee
         methods.xClose = { file in
@@ -59,6 +79,12 @@ struct GatheredWrites {
         methods.xTruncate = { file, size in GatheredWrites.flushed(file) { $0.xTruncate($1, size) } }
         methods.xSync = { file, flags in GatheredWrites.flushed(file) { $0.xSync($1, flags) } }
         methods.xFileSize = { file, size in GatheredWrites.flushed(file) { $0.xFileSize($1, size) } }
+        methods.xFileControl = { file, operation, argument in
+            GatheredWrites.with(file) { gathered, file in
+                if operation == SQLITE_FCNTL_CKPT_DONE { gathered.pointee.finish(file) }
+                return gathered.pointee.original.pointee.xFileControl(file, operation, argument)
+            }
+        }
     }
 
     private static func with(
@@ -96,10 +122,19 @@ struct GatheredWrites {
         return SQLITE_OK
     }
 
-    /// What cannot be written is given up: the commit has failed, and SQLite writes the next one over it.
+    /// What cannot be written is given up: the commit or checkpoint has failed, and the next one writes it again.
     private mutating func flush(_ file: UnsafeMutablePointer<sqlite3_file>) -> CInt {
-        guard count > 0 else { return SQLITE_OK }
         defer { count = 0 }
-        return original.pointee.xWrite(file, buffer, CInt(count), start)
+        return writeGathered(file)
+    }
+
+    /// Writes a checkpoint's last pages.
+    private mutating func finish(_ file: UnsafeMutablePointer<sqlite3_file>) {
+        while writeGathered(file) != SQLITE_OK, triesAgain() {}
+        count = 0
+    }
+
+    private func writeGathered(_ file: UnsafeMutablePointer<sqlite3_file>) -> CInt {
+        count > 0 ? original.pointee.xWrite(file, buffer, CInt(count), start) : SQLITE_OK
     }
 }

@@ -24,7 +24,7 @@ final class StoreFile: Sendable {
         let writer = try pool.writeWithoutTransaction { db in
             try Self.makeDurable(db, path: path)
             try Schema.prepare(db, path: path)
-            try GatheredWrites.install(db)
+            try GatheredWrites.install(db, on: .log)
             // Another program that has the file open keeps what an earlier gateway believed to have moved.
             try db.forgetWhatWasMoved()
             checkpointer.restart(db)
