@@ -8,7 +8,7 @@ tags and are only forwarded. Both check the key. While one program is measured t
 import sys
 from contextlib import ExitStack
 
-from others import start_litellm, start_vllm_router
+from others import start_litellm, start_vllm_router, start_vllm_router_in_turns
 from programs import Program, start_gateway, start_proxy, start_stub
 from settings import Settings, medians, read_settings, table
 from wrk import load
@@ -22,8 +22,12 @@ def start(settings: Settings, stack: ExitStack) -> dict[str, Program]:
     programs = {"direct": stub, "nginx": stack.enter_context(start_proxy(stub.port))}
     for name in (RECORDING, NOT_RECORDING):
         programs[name] = stack.enter_context(start_gateway(settings.rollcall, f"http://127.0.0.1:{stub.port}/v1"))
-    others = {} if settings.quick else {"LiteLLM": start_litellm, "vllm-router": start_vllm_router}
-    for name, start_other in others.items():
+    others = {
+        "LiteLLM": start_litellm,
+        "vllm-router": start_vllm_router,
+        "vllm-router, in turns": start_vllm_router_in_turns,
+    }
+    for name, start_other in ({} if settings.quick else others).items():
         if program := start_other(stub.port):
             programs[name] = stack.enter_context(program)
     return programs

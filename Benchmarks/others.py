@@ -55,18 +55,24 @@ def start_litellm(upstream: int) -> Program | None:
     return program
 
 
-def start_vllm_router(upstream: int) -> Program | None:
-    """One upstream; it checks no keys of its clients."""
+def start_vllm_router(upstream: int, *options: str) -> Program | None:
+    """One upstream; it checks no keys of its clients. Without options it is as it comes, which chooses upstreams by what
+    their caches may hold and so looks at each request's text."""
     path = executable("vllm-router")
     if not path:
         return None
 
     def command(_: str, port: int) -> list[str]:
         return [
-            str(path), "--worker-urls", f"http://127.0.0.1:{upstream}", "--policy", "round_robin", "--host", "127.0.0.1",
-            "--port", str(port), "--prometheus-port", str(free_port()), "--log-level", "error",
+            str(path), "--worker-urls", f"http://127.0.0.1:{upstream}", "--host", "127.0.0.1", "--port", str(port),
+            "--prometheus-port", str(free_port()), "--log-level", "error", *options,
         ]  # fmt: skip
 
     program = Program(1, command)
     program.wait_until(lambda: answers(program))
     return program
+
+
+def start_vllm_router_in_turns(upstream: int) -> Program | None:
+    """It takes upstreams in turns, and looks at no text."""
+    return start_vllm_router(upstream, "--policy", "round_robin")

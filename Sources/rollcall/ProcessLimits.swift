@@ -40,15 +40,20 @@ enum ProcessLimits {
     /// Raises the number of files, and so of connections, that may be open.
     static func raiseOpenFiles() { OpenFiles.raiseLimit() }
 
-    /// Gives large buffers back to the system as soon as they are free. After the first of them the C library would
-    /// otherwise keep what is as large, and a few large answers at once would take their memory for good.
+    /// Gives large buffers back to the system as soon as they are free, and smaller ones by the four megabytes.
+    ///
+    /// After the first large one the C library would otherwise keep what is as large, and a few large answers at once
+    /// would take their memory for good. Of the smaller ones it would give back what each batch of calls frees, and the
+    /// next batch would fault on every page again.
     static func returnLargeBuffers() {
         #if canImport(Glibc)
         // The C library's own function, looked up by its name, has this type: `int mallopt(int, int)`.
         typealias SetOption = @convention(c) (CInt, CInt) -> CInt
-        let mmapThreshold: CInt = -3
         guard let function = dlsym(nil, "mallopt") else { return }
-        _ = unsafeBitCast(function, to: SetOption.self)(mmapThreshold, 512 << 10)
+        let setOption = unsafeBitCast(function, to: SetOption.self)
+        let (trimThreshold, mmapThreshold): (CInt, CInt) = (-1, -3)
+        _ = setOption(trimThreshold, 4 << 20)
+        _ = setOption(mmapThreshold, 512 << 10)
         #endif
     }
 }

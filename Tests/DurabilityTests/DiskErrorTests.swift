@@ -3,6 +3,7 @@
 import Foundation
 import TestSupport
 import Testing
+import WireJSON
 
 /// Disks that fail for a while, under load, and what is left when the power fails after that.
 @Suite("Durability: disk errors", .enabled(if: DiskFaults.isSupported)) struct DiskErrorTests {
@@ -55,6 +56,62 @@ import Testing
             return try faults.failures()
         }
         #expect(failures == 1)
+    }
+
+    // SQLite would count them as moved, and the next one to read would miss them.
+    @Test("a checkpoint whose last pages cannot be written waits for the disk, and keeps the log when the gateway ends")
+    func lastPages() async throws {
+        try await withScratch { folder in
+            let upstream = try await ScriptedHTTPServer.start { Load.answer($0) }
+            let faults = try await DiskFaults(store: folder.appending(path: "traces.sqlite"))
+            let gateway = try faults.gateway(upstream: upstream.url, records: false)
+            defer { gateway.end() }
+            _ = try await gateway.ready()
+            let ledger = Ledger()
+            let load = Load(gateway: gateway, ledger: ledger) { 0 }
+            // Enough for a checkpoint each.
+            let text = String(repeating: "and so on ", count: 120_000)
+            func call() async throws {
+                let id = "l-\(ledger.count)"
+                #expect(await load.call(id, [["role": "user", "content": .string("\(id) \(text)")]]))
+            }
+            func waits(_ times: Int) -> Bool {
+                gateway.errors.components(separatedBy: "does not take what is to be moved").count > times
+            }
+            /// How many writes a checkpoint takes.
+            func writes() async throws -> Int {
+                try faults.count(.write, on: .database)
+                try await call()
+                var count = 0
+                try await eventually("checkpoint that has ended") {
+                    defer { count = (try? faults.passed()) ?? 0 }
+                    try await Task.sleep(for: .milliseconds(100))
+                    return try faults.passed() > 0 && faults.passed() == count
+                }
+                return count
+            }
+            for times in 1...2 {
+                try await eventually("checkpoint that waits") {
+                    // One that fails before its last write fails as a whole.
+                    try faults.fail(.write, on: .database, skip: await writes() - 1, error: EIO)
+                    try await call()
+                    try? await eventually("line that says so", within: .milliseconds(500)) { waits(times) }
+                    if !waits(times) { try faults.stopFailing() }
+                    return waits(times)
+                }
+                let failures = try faults.failures()
+                try await call()
+                try await eventually("another attempt") { try faults.failures() > failures }
+                let read = try await gateway.request("GET", "/v1/rollouts/l-0/traces")
+                #expect(read.status == 200, "\(read.text.prefix(300))")
+                if times == 1 { try faults.stopFailing() }
+            }
+            gateway.signal(SIGTERM)
+            #expect(try await gateway.exitCode() == 0)
+            let found = await ledger.faults(in: faults.store, at: 0)
+            #expect(found.count == 0, "\(found.prefix(3))")
+            await upstream.stop()
+        }
     }
 
     // What the failed sync was to bring to the disk is still in memory, where the next gateway reads it.

@@ -100,6 +100,18 @@ struct DiskFaults: Sendable {
         try write([operation.rawValue], at: 0)
     }
 
+    /// Lets all pass from now on, and counts them.
+    func count(_ operation: Operation, on file: File) throws {
+        try fail(operation, on: file, skip: Int(Int32.max), count: 0, error: 0)
+    }
+
+    /// How many have passed since ``count(_:on:)``.
+    func passed() throws -> Int {
+        try Data(contentsOf: control).withUnsafeBytes {
+            Int(Int32.max - $0.loadUnaligned(fromByteOffset: 8, as: Int32.self))
+        }
+    }
+
     func stopFailing() throws { try write([0], at: 0) }
 
     /// How many have failed since ``fail(_:on:skip:count:error:)``.

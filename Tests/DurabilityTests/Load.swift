@@ -59,7 +59,8 @@ struct Load: Sendable {
         return await status(id, 100)
     }
 
-    private func call(_ id: String, _ messages: [JSONValue]) async -> Bool {
+    /// Whether the call was answered.
+    func call(_ id: String, _ messages: [JSONValue]) async -> Bool {
         let body = JSONValue.object(["model": "m", "messages": .array(messages)]).description
         let answer = Self.completion(to: messages.last?["content"]?.string ?? "").description
         let path = "/rollout_id/\(id)/invocation_id/i/experiment_id/e/run_id/u/row_id/w/chat/completions"

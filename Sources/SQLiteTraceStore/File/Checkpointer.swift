@@ -20,7 +20,9 @@ final class Checkpointer: Sendable {
         var mayRestart = false
         var mustMoveAll = false
         var isClosing = false
-        /// Pages that a checkpoint was to move are not written, though SQLite counts them as moved.
+        /// The last pages of a checkpoint could not be written, and are to be.
+        var isWaiting = false
+        /// They are not written, though SQLite counts them as moved.
         var hasGivenUp = false
 
         mutating func checkpointed(_ result: (walFrameCount: Int, checkpointedFrameCount: Int)) {
@@ -37,7 +39,7 @@ final class Checkpointer: Sendable {
 
     /// What is written between two checkpoints. Commits wait behind a checkpoint's sync, so each is to be short, and a
     /// short log stays in the processor's caches.
-    private static let interval = 2 << 20
+    private static let interval = 1 << 20
     /// The log's frames, of 4 kB each, from which the writer begins it anew, and from which it does so whatever it
     /// costs. Its file does not shrink then, so its size says nothing.
     private static let restartFrames = 4 << 10
@@ -86,7 +88,11 @@ final class Checkpointer: Sendable {
             queue.asyncWriteWithoutTransaction { [self] db in
                 moving(db) {
                     let result = try db.checkpoint(.passive)
-                    if state.withLock({ $0.hasGivenUp }) { throw DatabaseError(resultCode: .SQLITE_IOERR_WRITE) }
+                    let hasGivenUp = state.withLock { state in
+                        state.isWaiting = false
+                        return state.hasGivenUp
+                    }
+                    if hasGivenUp { throw DatabaseError(resultCode: .SQLITE_IOERR_WRITE) }
                     try Self.sync(db)
                     state.withLock { $0.checkpointed(result) }
                 }
@@ -98,12 +104,21 @@ final class Checkpointer: Sendable {
     /// After the last pages of a checkpoint could not be written: waits for the disk, or gives up when the store closes,
     /// for nobody reads of it then.
     private func triesAgain() -> Bool {
-        let isClosing = state.withLock { state in
+        let (isClosing, isFirst) = state.withLock { state in
             state.hasGivenUp = state.isClosing
-            return state.isClosing
+            defer { state.isWaiting = !state.isClosing }
+            return (state.isClosing, !state.isWaiting)
         }
-        if !isClosing { Thread.sleep(forTimeInterval: Self.retryInterval) }
-        return !isClosing
+        if isClosing { return false }
+        if isFirst {
+            logger.error(
+                """
+                The disk of \(path) does not take what is to be moved into it from the log beside it. Nothing is lost, and it \
+                is tried again until it does; the log grows meanwhile. Look at the disk
+                """)
+        }
+        Thread.sleep(forTimeInterval: Self.retryInterval)
+        return true
     }
 
     /// Whether the log has what the database may lack.
