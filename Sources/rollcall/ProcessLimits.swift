@@ -40,11 +40,11 @@ enum ProcessLimits {
     /// Raises the number of files, and so of connections, that may be open.
     static func raiseOpenFiles() { OpenFiles.raiseLimit() }
 
-    /// Gives large buffers back to the system as soon as they are free, and smaller ones by the four megabytes.
+    /// Gives large buffers back to the system as soon as they are free, and keeps up to 4 MB for the others.
     ///
     /// After the first large one the C library would otherwise keep what is as large, and a few large answers at once
-    /// would take their memory for good. Of the smaller ones it would give back what each batch of calls frees, and the
-    /// next batch would fault on every page again.
+    /// would take their memory for good. Of the others it would give back what each batch of calls frees, and the next
+    /// batch would fault on every page again.
     static func returnLargeBuffers() {
         #if canImport(Glibc)
         // The C library's own function, looked up by its name, has this type: `int mallopt(int, int)`.

@@ -8,7 +8,7 @@ import Synchronization
 import TraceStore
 
 /// Moves what was committed from the write-ahead log into the database, beside the writer, so that commits do not wait
-/// for it. Failures are tolerated: the log grows until a later one succeeds.
+/// for it. Failures are tolerated: the log grows until a later one succeeds, or the disk takes the last pages of one.
 ///
 /// A sync of the database that fails is never mended by a later one, for the kernel counts what it was to write as
 /// written. All that the log holds is moved once more then, before the log may begin anew.
@@ -22,8 +22,6 @@ final class Checkpointer: Sendable {
         var isClosing = false
         /// The last pages of a checkpoint could not be written, and are to be.
         var isWaiting = false
-        /// They are not written, though SQLite counts them as moved.
-        var hasGivenUp = false
 
         mutating func checkpointed(_ result: (walFrameCount: Int, checkpointedFrameCount: Int)) {
             let remaining = result.walFrameCount - result.checkpointedFrameCount
@@ -62,7 +60,7 @@ final class Checkpointer: Sendable {
         configuration.prepareDatabase { $0.keepLogOnClose() }
         queue = try DatabaseQueue(path: path, configuration: configuration)
         try queue.writeWithoutTransaction { db in
-            try GatheredWrites.install(db, on: .database) { [weak self] in self?.triesAgain() ?? false }
+            try GatheredWrites.install(db, on: .database) { [weak self] in self?.waitsToTryAgain($0) ?? false }
         }
     }
 
@@ -87,14 +85,14 @@ final class Checkpointer: Sendable {
         case .checkpoint:
             queue.asyncWriteWithoutTransaction { [self] db in
                 moving(db) {
+                    defer { state.withLock { $0.isWaiting = false } }
                     let result = try db.checkpoint(.passive)
-                    let hasGivenUp = state.withLock { state in
-                        state.isWaiting = false
-                        return state.hasGivenUp
-                    }
-                    if hasGivenUp { throw DatabaseError(resultCode: .SQLITE_IOERR_WRITE) }
                     try Self.sync(db)
-                    state.withLock { $0.checkpointed(result) }
+                    let hasWaited = state.withLock { state in
+                        state.checkpointed(result)
+                        return state.isWaiting
+                    }
+                    if hasWaited { logger.notice("The disk of \(path) takes what is moved into it again.") }
                 }
                 state.withLock { $0.isRunning = false }
             }
@@ -103,9 +101,8 @@ final class Checkpointer: Sendable {
 
     /// After the last pages of a checkpoint could not be written: waits for the disk, or gives up when the store closes,
     /// for nobody reads of it then.
-    private func triesAgain() -> Bool {
+    private func waitsToTryAgain(_ code: CInt) -> Bool {
         let (isClosing, isFirst) = state.withLock { state in
-            state.hasGivenUp = state.isClosing
             defer { state.isWaiting = !state.isClosing }
             return (state.isClosing, !state.isWaiting)
         }
@@ -113,8 +110,9 @@ final class Checkpointer: Sendable {
         if isFirst {
             logger.error(
                 """
-                The disk of \(path) does not take what is to be moved into it from the log beside it. Nothing is lost, and it \
-                is tried again until it does; the log grows meanwhile. Look at the disk
+                The disk of \(path) does not take what is to be moved into it from the log beside it \
+                (\(String(cString: sqlite3_errstr(code)))). Nothing is lost: it is tried again until it succeeds, and the log \
+                grows meanwhile. Look at the disk
                 """)
         }
         Thread.sleep(forTimeInterval: Self.retryInterval)
@@ -134,7 +132,7 @@ final class Checkpointer: Sendable {
         try? db.execute(sql: "PRAGMA busy_timeout = 5000")
     }
 
-    /// Runs a checkpoint that ends with a sync. A full disk and a reader in the way come to an end by themselves.
+    /// Runs a checkpoint that ends with a sync. A full disk and a reader in the way are tolerated.
     private func moving(_ db: Database, _ checkpoint: () throws -> Void) {
         do {
             if mustKeepLog { try db.forgetWhatWasMoved() }
@@ -148,6 +146,8 @@ final class Checkpointer: Sendable {
                 defer { state.mustMoveAll = true }
                 return !state.mustMoveAll
             }
+            // At once, for whoever reads next, and again before the next is moved.
+            try? db.forgetWhatWasMoved()
             guard isFirst else { return }
             logger.error(
                 """
@@ -163,7 +163,7 @@ final class Checkpointer: Sendable {
         try db.withFile { file, methods in methods.xSync(file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY) }
     }
 
-    /// Ends the checkpoint that is running, if any.
+    /// Waits for the checkpoint that is running, which no longer waits for the disk.
     func close() throws {
         state.withLock { $0.isClosing = true }
         try queue.close()

@@ -7,7 +7,7 @@ import GRDBSQLite
 /// itself with its header before it, and the pages that a checkpoint moves into the database.
 ///
 /// Stands between SQLite and its own methods for one file of one connection. What is gathered is in the file before
-/// anything is synced or read, or a checkpoint ends, and only that connection knows of it before, so nobody sees a
+/// anything is synced or read, or counted as moved, and only that connection knows of it before, so nobody sees a
 /// difference.
 struct GatheredWrites {
     enum File {
@@ -30,32 +30,41 @@ struct GatheredWrites {
     /// Where in the file the buffer's bytes belong, and how many there are.
     private var start: sqlite3_int64 = 0
     private var count = 0
-    private let triesAgain: @Sendable () -> Bool
+    private let waitsToTryAgain: @Sendable (CInt) -> Bool
+    /// What could not be written, and SQLite has not been told yet.
+    private var failure = SQLITE_OK
 
     /// SQLite's own method takes less than 128 kB at once.
     private static let capacity = 124 << 10
 
     /// Gathers this connection's writes to one of its files, which is open.
     ///
-    /// - Parameter triesAgain: Asked when the last pages of a checkpoint cannot be written, for SQLite takes no error from
-    ///   there and would count them as moved: others would read the database without them. May wait.
+    /// - Parameter waitsToTryAgain: Asked, with SQLite's code, when the last pages of a checkpoint cannot be written. SQLite
+    ///   takes no error there and may count them as moved, so that others would read the database without them: to give
+    ///   up is for a store that nobody reads any more. The connection's next sync fails then.
     /// - Throws: `DatabaseError` when the connection has no such file.
     static func install(
-        _ db: Database, on kind: File, triesAgain: @escaping @Sendable () -> Bool = { false }
+        _ db: Database, on kind: File, waitsToTryAgain: @escaping @Sendable (CInt) -> Bool = { _ in false }
     ) throws {
+        if kind == .database, sqlite3_libversion_number() < firstVersionThatTellsTheEnd { return }
         var file: UnsafeMutablePointer<sqlite3_file>?
         let code = sqlite3_file_control(db.sqliteConnection, "main", kind.pointer, &file)
         guard code == SQLITE_OK, let file, let original = file.pointee.pMethods else {
             throw DatabaseError(resultCode: code == SQLITE_OK ? .SQLITE_MISUSE : ResultCode(rawValue: code))
         }
         let gathered = UnsafeMutablePointer<GatheredWrites>.allocate(capacity: 1)
-        gathered.initialize(to: GatheredWrites(above: original, triesAgain))
+        gathered.initialize(to: GatheredWrites(above: original, waitsToTryAgain))
         file.pointee.pMethods = UnsafeRawPointer(gathered).assumingMemoryBound(to: sqlite3_io_methods.self)
     }
 
-    private init(above original: UnsafePointer<sqlite3_io_methods>, _ triesAgain: @escaping @Sendable () -> Bool) {
+    /// Older ones might not tell when a checkpoint has written all pages.
+    private static let firstVersionThatTellsTheEnd: CInt = 3_037_000
+
+    private init(
+        above original: UnsafePointer<sqlite3_io_methods>, _ waitsToTryAgain: @escaping @Sendable (CInt) -> Bool
+    ) {
         self.original = original
-        self.triesAgain = triesAgain
+        self.waitsToTryAgain = waitsToTryAgain
         buffer = .allocate(byteCount: Self.capacity, alignment: 64)
         methods = original.pointee
         methods.xClose = { file in
@@ -122,15 +131,18 @@ struct GatheredWrites {
         return SQLITE_OK
     }
 
-    /// What cannot be written is given up: the commit or checkpoint has failed, and the next one writes it again.
+    /// What cannot be written is given up: SQLite writes the next commit over one that has failed, and the next checkpoint
+    /// writes its pages again.
     private mutating func flush(_ file: UnsafeMutablePointer<sqlite3_file>) -> CInt {
-        defer { count = 0 }
-        return writeGathered(file)
+        defer { (count, failure) = (0, SQLITE_OK) }
+        return failure == SQLITE_OK ? writeGathered(file) : failure
     }
 
     /// Writes a checkpoint's last pages.
     private mutating func finish(_ file: UnsafeMutablePointer<sqlite3_file>) {
-        while writeGathered(file) != SQLITE_OK, triesAgain() {}
+        var code = writeGathered(file)
+        while code != SQLITE_OK, waitsToTryAgain(code) { code = writeGathered(file) }
+        if code != SQLITE_OK { failure = SQLITE_IOERR }
         count = 0
     }
 

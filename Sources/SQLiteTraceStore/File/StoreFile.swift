@@ -23,10 +23,12 @@ final class StoreFile: Sendable {
         let checkpointer = checkpointer
         let writer = try pool.writeWithoutTransaction { db in
             try Self.makeDurable(db, path: path)
+            // Another program that has the file open keeps what an earlier gateway believed to have moved. What has been read
+            // so far may lack it.
+            try db.forgetWhatWasMoved()
+            db.releaseMemory()
             try Schema.prepare(db, path: path)
             try GatheredWrites.install(db, on: .log)
-            // Another program that has the file open keeps what an earlier gateway believed to have moved.
-            try db.forgetWhatWasMoved()
             checkpointer.restart(db)
             return try BatchWriter(db, logsPerRollout: limits.logsPerRollout, now: now)
         }
