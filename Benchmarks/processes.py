@@ -88,7 +88,7 @@ def by_hand(folder: str, command: list[str], count: int) -> tuple[float, float]:
 def measure(settings: Settings) -> dict:
     """Medians by command: rollouts/s and processes/s by hand; CPU in ms of each by hand, of the environment, and of what it
     starts, and what of that process mode adds."""
-    share = 60 * settings.seconds // TURNS
+    share = 40 * settings.seconds // TURNS
     with tempfile.TemporaryDirectory(prefix="rollcall-bench-") as folder:
         for program in ("by_hand", "busy"):
             subprocess.run(["clang", "-O2", "-o", f"{folder}/{program}", HERE / f"{program}.c"], check=True)
