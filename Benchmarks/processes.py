@@ -27,7 +27,7 @@ TURNS = 10
 AGENT = "import json, sys; print(len(json.load(sys.stdin)['messages']), 'messages')"
 COMMANDS = {
     "`true`": lambda folder: ["true"],
-    # Its code and data take no room in the processor's caches.
+    # Its code and data take hardly any room in the processor's caches.
     "C that reads the request, computes for 35 ms and prints a line": lambda folder: [f"{folder}/busy", "35"],
     "Python that reads the request and prints a line": lambda folder: [sys.executable, "-c", AGENT],
 }

@@ -100,7 +100,7 @@ final class Checkpointer: Sendable {
     }
 
     /// After the last pages of a checkpoint could not be written: waits for the disk, or gives up when the store closes,
-    /// for nobody reads of it then.
+    /// for nobody reads of it then. On the thread of the checkpointer's own queue, which has nothing else to do.
     private func waitsToTryAgain(_ code: CInt) -> Bool {
         let (isClosing, isFirst) = state.withLock { state in
             defer { state.isWaiting = !state.isClosing }
