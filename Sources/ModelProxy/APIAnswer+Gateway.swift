@@ -7,6 +7,7 @@ extension APIAnswer {
     package static let toAnyRequest: [APIAnswer] = [
         .problem(400, "The request is not HTTP/1.1, or something in its path is not percent-encoded UTF-8.")
             .named("NotHTTP"),
+        .problem(408, "The request's head stopped on its way, or takes too long.").named("SlowHead"),
         .problem(431, "The request's head is too large.").named("HeadTooLarge"),
         .problem(500, "The gateway has failed; its log says why.").named("Failed"),
         .later(503, "The store takes no records, or too much is going on at once.").named("Unavailable"),

@@ -24,6 +24,8 @@ final class LoopServices {
     private var timed: [ObjectIdentifier: ModelCallHandler] = [:]
     private var ticks = false
     private var isShutDown = false
+    /// As they were at the last tick.
+    private var waitingCalls = 0
     private var requestIDs = RequestIDs()
 
     /// How exact the deadlines are.
@@ -86,10 +88,14 @@ final class LoopServices {
         let now = NIODeadline.now()
         metrics.lagged((now - due).nanoseconds)
         for handler in Array(timed.values) { handler.checkTime(now) }
+        var waiting = 0
         for (origin, pool) in pools {
             pool.expire(now: now)
+            waiting += pool.waitingCount
             if pool.isEmpty { pools[origin] = nil }
         }
+        metrics.waitingChanged(by: waiting - waitingCalls)
+        waitingCalls = waiting
         ticks = !timed.isEmpty || !pools.isEmpty
         if ticks { scheduleTick() }
     }

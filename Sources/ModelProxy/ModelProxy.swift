@@ -54,6 +54,9 @@ package final class ModelProxy: Sendable {
     /// Calls whose request has come and whose end has not.
     package var callsInFlight: Int { calls.total }
 
+    /// Those that wait for a connection to their upstream, as ten times a second seen.
+    package var callsWaiting: Int { metrics.waitingForUpstream }
+
     /// Closes the idle connections to upstreams, and from here on each one that has served its call.
     package func shutdown() async {
         let all = loops.withLock { Array($0.values) }

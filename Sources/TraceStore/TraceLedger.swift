@@ -14,6 +14,9 @@ package final class TraceLedger: Sendable {
         /// What the status board keeps in memory.
         package var maximumRollouts = 65_536
         package var maximumRolloutBytes = 64 << 20
+        /// Rollouts that are watched at once: with a deadline or a lease, and without either.
+        package var maximumWatched = 262_144
+        package var maximumWatchedEndless = 65_536
         /// What the event feed keeps in memory.
         package var maximumEvents = 8_192
         package var maximumEventBytes = 32 << 20
@@ -47,7 +50,8 @@ package final class TraceLedger: Sendable {
         ) { try await store.state(of: $0) }
         let feed = EventFeed(
             maximumEvents: configuration.maximumEvents, maximumBytes: configuration.maximumEventBytes)
-        let watch = RolloutWatch()
+        let watch = RolloutWatch(
+            maximumRollouts: configuration.maximumWatched, maximumEndless: configuration.maximumWatchedEndless)
         self.board = board
         self.feed = feed
         self.watch = watch
@@ -97,7 +101,7 @@ package final class TraceLedger: Sendable {
             renewLease(record)
             if let terms = record.terms, !watch.hasRoom(endless: terms.isEndless) {
                 admitted += 1
-                group.complete(index, .failure(terms.isEndless ? Self.tooManyEndless : Self.tooManyWatched))
+                group.complete(index, .failure(terms.isEndless ? tooManyEndless : tooManyWatched))
             } else if let reservation = writer.reserve(bytes: record.byteCount, countless: record.decidesStatus) {
                 admitted += 1
                 writer.submit(record, reservation) { group.complete(index, $0) }
@@ -120,15 +124,20 @@ package final class TraceLedger: Sendable {
         }
     }
 
-    private static let tooManyWatched = StoreError(
-        .unavailable,
-        "the gateway watches over \(RolloutWatch.maximumRollouts) rollouts with deadlines or leases already; send it again "
-            + "when some have ended")
+    private var tooManyWatched: StoreError {
+        StoreError(
+            .unavailable,
+            "the gateway watches over \(configuration.maximumWatched) rollouts with deadlines or leases already, as many as "
+                + "--max-watched-rollouts allows; send it again when some have ended")
+    }
 
-    private static let tooManyEndless = StoreError(
-        .unavailable,
-        "the gateway watches over \(RolloutWatch.maximumEndless) running rollouts already that have a budget or a capture "
-            + "and no deadline; add deadline_seconds, and delete those that will never end")
+    private var tooManyEndless: StoreError {
+        StoreError(
+            .unavailable,
+            "the gateway watches over \(configuration.maximumWatchedEndless) running rollouts already that have a budget "
+                + "or a capture and no deadline, as many as --max-watched-without-deadline allows; add deadline_seconds, "
+                + "and delete those that will never end")
+    }
 
     /// Counts a call that begins, renews its attempt's lease, and looks whether its budget has room for it. A call that
     /// is let through and charged for, and fails, is to be taken back with ``takeBack(_:attempt:)``.

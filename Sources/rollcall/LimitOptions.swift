@@ -23,6 +23,7 @@ struct LimitOptions: ParsableArguments {
     @Option(limit: .answerLogs) var answerLogs: String?
     @Option(limit: .answerLogBytes) var answerLogBytes: String?
     @Option(limit: .answerTraces) var answerTraces: String?
+    @Option(limit: .treeCalls) var treeCalls: String?
     @Option(limit: .pendingRecords) var pendingRecords: String?
     @Option(limit: .pendingBytes) var pendingBytes: String?
     @Option(limit: .connections) var connections: String?
@@ -40,6 +41,8 @@ struct LimitOptions: ParsableArguments {
     @Option(limit: .upstreamConnect) var upstreamConnect: String?
     @Option(limit: .upstreamFirstByte) var upstreamFirstByte: String?
     @Option(limit: .upstreamIdle) var upstreamIdle: String?
+    @Option(limit: .watched) var watched: String?
+    @Option(limit: .watchedEndless) var watchedEndless: String?
     @Option(limit: .rollouts) var rollouts: String?
     @Option(limit: .pageCache) var pageCache: String?
 
@@ -50,14 +53,14 @@ struct LimitOptions: ParsableArguments {
             (.answerBytes, answerBytes), (.logBodyBytes, logBodyBytes), (.incomingBytes, incomingBytes),
             (.headBytes, headBytes), (.headerFields, headerFields), (.idBytes, idBytes), (.tags, tags),
             (.rolloutLogs, rolloutLogs), (.answerLogs, answerLogs), (.answerLogBytes, answerLogBytes),
-            (.answerTraces, answerTraces), (.pendingRecords, pendingRecords), (.pendingBytes, pendingBytes),
-            (.connections, connections),
+            (.answerTraces, answerTraces), (.treeCalls, treeCalls), (.pendingRecords, pendingRecords),
+            (.pendingBytes, pendingBytes), (.connections, connections),
             (.idle, idle), (.head, head), (.bodyPause, bodyPause), (.body, body), (.unread, unread),
             (.waiting, waiting), (.eventStreams, eventStreams), (.unreadEvent, unreadEvent),
             (.upstreamConnections, upstreamConnections), (.upstreamWaiting, upstreamWaiting),
             (.upstreamWait, upstreamWait), (.upstreamConnect, upstreamConnect),
-            (.upstreamFirstByte, upstreamFirstByte), (.upstreamIdle, upstreamIdle), (.rollouts, rollouts),
-            (.pageCache, pageCache),
+            (.upstreamFirstByte, upstreamFirstByte), (.upstreamIdle, upstreamIdle), (.watched, watched),
+            (.watchedEndless, watchedEndless), (.rollouts, rollouts), (.pageCache, pageCache),
         ]
     }
 }
@@ -96,7 +99,7 @@ extension GatewayLimit {
         "The fields of a head; more are answered 431.")
     static let idBytes = bytes(
         "max-id-bytes", \.idBytes, 1...65_536,
-        "An id in a path or a registration; a longer one is answered 400.")
+        "An id in a path, a registration or a tag of a line; a longer one is answered 400.")
     static let tags = count(
         "max-tags", \.gateway.routes.tags, 1...100_000,
         "The tags of a log line; more are answered 400.")
@@ -112,6 +115,9 @@ extension GatewayLimit {
     static let answerTraces = count(
         "max-traces-per-answer", \.gateway.routes.traces, 1...1_000_000,
         "Traces in an answer, whatever limit the request names.")
+    static let treeCalls = count(
+        "max-calls-per-tree", \.gateway.routes.treeCalls, 1...10_000_000,
+        "Calls of a rollout that are shown as a tree; one with more is answered 422.")
     static let pendingRecords = count(
         "max-pending-records", \.ledger.writer.maximumPendingRecords, 1...1 << 30,
         "Records of calls in flight and lines that wait to be stored; more are answered 503, but for lines with a status."
@@ -164,6 +170,12 @@ extension GatewayLimit {
     static let upstreamIdle = seconds(
         "upstream-idle-seconds", \.gateway.proxy.timeouts.idle,
         "How long an upstream may be silent within its answer; the answer ends with an error then.")
+    static let watched = count(
+        "max-watched-rollouts", \.ledger.maximumWatched, 1...1 << 30,
+        "Running rollouts with a deadline or a lease; the registration of one more is answered 503.")
+    static let watchedEndless = count(
+        "max-watched-without-deadline", \.ledger.maximumWatchedEndless, 1...1 << 30,
+        "Those with a budget or a capture and neither; the registration of one more is answered 503.")
     static let rollouts = count(
         "max-rollouts-in-memory", \.ledger.maximumRollouts, 1...1 << 30,
         "Rollouts whose status is answered from memory; others take a read of the store.")

@@ -99,6 +99,10 @@ import Glibc
             let results = registered.json["results"]
             #expect(results?[0]?["ok"]?.bool == true && results?[1]?["code"]?.int == 400)
             #expect(results?[1]?["error"]?.string?.contains("--max-id-bytes") == true, "\(registered.text)")
+            let line = try await gateway.log("rollout-9")
+            #expect(line.status == 400 && line.text.contains("tags[0]"), "\(line.text)")
+            #expect(line.text.contains("8 bytes (--max-id-bytes)"), "\(line.text)")
+            #expect(try await gateway.log("rollout8").status == 200)
         }
     }
 

@@ -260,6 +260,44 @@ import WireJSON
         }
     }
 
+    @Test("rollouts that are watched, with an end and without") func watched() async throws {
+        for (flag, terms) in [
+            ("--max-watched-rollouts", #""deadline_seconds":60"#),
+            ("--max-watched-without-deadline", #""budget":{"calls":5}"#),
+        ] {
+            try await LimitedGateway.with([flag, "2"]) { gateway in
+                func register(_ rollout: String) async throws -> JSONValue? {
+                    let ids = #""invocation_id":"i","experiment_id":"e","run_id":"u","row_id":"w""#
+                    let body = #"[{"metadata":{"rollout_id":"\#(rollout)",\#(ids)},"attempt":"a",\#(terms)}]"#
+                    return try await gateway.process.request("POST", "/v1/rollouts", body: body).json["results"]?[0]
+                }
+                #expect(try await register("a")?["ok"]?.bool == true)
+                #expect(try await register("b")?["ok"]?.bool == true)
+                let beyond = try await register("c")
+                #expect(beyond?["code"]?.int == 503, "\(String(describing: beyond))")
+                #expect(beyond?["error"]?.string?.contains(flag) == true, "\(String(describing: beyond))")
+                // One that has ended makes room.
+                #expect(try await gateway.log("a", code: 100).status == 200)
+                #expect(try await register("c")?["ok"]?.bool == true)
+            }
+        }
+    }
+
+    @Test("calls that are shown as a tree") func tree() async throws {
+        try await LimitedGateway.with(["--max-calls-per-tree", "2"]) { gateway in
+            for number in 1...3 {
+                #expect(try await gateway.call().status == 200)
+                let tree = try await gateway.process.request("GET", "/v1/rollouts/r/traces")
+                guard number > 2 else {
+                    #expect(tree.status == 200, "\(tree.text)")
+                    continue
+                }
+                #expect(
+                    tree.isError(422, "too_many_calls", "attempt", "2 calls (--max-calls-per-tree)"), "\(tree.text)")
+            }
+        }
+    }
+
     @Test("rollouts in memory: the others are read") func rollouts() async throws {
         try await LimitedGateway.with(["--max-rollouts-in-memory", "1", "--page-cache-bytes", "1048576"]) { gateway in
             for number in 1...3 { #expect(try await gateway.log("r\(number)", code: 100).status == 200) }

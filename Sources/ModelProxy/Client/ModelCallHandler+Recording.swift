@@ -32,11 +32,17 @@ extension ModelCallHandler {
             charge = nil
             isRecorded = true
         case .success(.conflict(let reason)), .success(.unknown(let reason)), .success(.overLimit(let reason)):
-            services.logger.error("a call was not recorded: \(reason)")
+            lost(reason)
         case .failure(let error):
-            services.logger.error("a call was not recorded: \(error.description)")
+            lost(error.description)
         }
         if let step = call?.recorded(isRecorded, now: .now()) { performAndFlush(step) }
+    }
+
+    /// Says in the log that a call will have no record, with the id that its answer carries.
+    func lost(_ reason: String) {
+        services.logger.error(
+            "a call was not recorded: \(reason)", metadata: callContext.map { ["request": "\($0.requestID)"] })
     }
 
     func deliverLater(_ result: Result<RecordOutcome, StoreError>) {

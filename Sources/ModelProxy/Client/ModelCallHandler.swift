@@ -354,7 +354,7 @@ final class ModelCallHandler {
         let isAwaited = state == .recorded
         let needed = record.byteCount - room.bytes
         guard needed <= 0 || room.grow(by: needed) else {
-            services.logger.error("a call was not recorded: \(TraceLedger.tooManyRecords)")
+            lost(TraceLedger.tooManyRecords)
             if isAwaited { deliverLater(.failure(StoreError(.unavailable, TraceLedger.tooManyRecords))) }
             return
         }

@@ -25,7 +25,7 @@ enum UpstreamFailure {
             }
         case let error as IOError: words(error)
         case ChannelError.connectTimeout(let amount):
-            "no connection within \(amount.nanoseconds / 1_000_000) ms"
+            "no connection within \(amount.nanoseconds / 1_000_000) ms (--upstream-connect-seconds)"
         case ChannelError.eof, ChannelError.alreadyClosed, ChannelError.ioOnClosedChannel:
             "it closed the connection"
         case is NIOSSLError, is NIOSSLExtraError, is BoringSSLError:

@@ -27,6 +27,9 @@ final class UpstreamPool {
     /// Whether it can be forgotten.
     var isEmpty: Bool { machine.isEmpty }
 
+    /// Calls that wait for a connection.
+    var waitingCount: Int { machine.waiterCount }
+
     /// Gets `call` a connection, now or later, or tells it why not.
     ///
     /// - Returns: what ``cancel(_:)`` takes while it waits.

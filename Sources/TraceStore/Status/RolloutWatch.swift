@@ -9,12 +9,16 @@ package final class RolloutWatch: Sendable {
     /// Nothing is watched: calls and lines need not ask.
     private let isIdle = Atomic(true)
 
-    /// As many rollouts with a deadline or a lease are watched at once.
-    package static let maximumRollouts = 262_144
-    /// As many others, which may never end.
-    package static let maximumEndless = 65_536
+    private let maximumRollouts: Int
+    private let maximumEndless: Int
 
-    package init() {}
+    /// - Parameters:
+    ///   - maximumRollouts: As many with a deadline or a lease are watched at once.
+    ///   - maximumEndless: As many others, which may never end.
+    package init(maximumRollouts: Int, maximumEndless: Int) {
+        self.maximumRollouts = maximumRollouts
+        self.maximumEndless = maximumEndless
+    }
 
     package var count: Int { isIdle.load(ordering: .relaxed) ? 0 : table.withLock { $0.count } }
 
@@ -25,8 +29,8 @@ package final class RolloutWatch: Sendable {
         guard !isIdle.load(ordering: .relaxed) else { return true }
         return table.withLock { table in
             endless
-                ? table.endlessCount < Self.maximumEndless
-                : table.count - table.endlessCount < Self.maximumRollouts
+                ? table.endlessCount < maximumEndless
+                : table.count - table.endlessCount < maximumRollouts
         }
     }
 

@@ -9,10 +9,12 @@ struct LogBody {
     let account: Account
     /// The attempt of the post's path, which beats the body's.
     let pathAttempt: AttemptID?
-    let maximumTags: Int
+    let limits: RouteLimits
 
     static let maximumClientIDBytes = 256
     static let maximumLeaseSeconds = 86_400.0
+    /// Tags whose values are ids.
+    private static let idTags = ["rollout_id:", "invocation_id:", "experiment_id:", "run_id:", "row_id:"]
 
     func record(_ reader: JSONReader) throws(JSONDecodingError) -> LogRecord {
         _ = try reader.object()
@@ -39,13 +41,16 @@ struct LogBody {
     }
 
     private func tags(_ reader: JSONReader) throws(JSONDecodingError) -> [String] {
-        guard let array = reader.value?.array, !array.isEmpty, array.count <= maximumTags else {
-            throw reader.error(expected: "1 to \(maximumTags) tags (--max-tags) such as \"rollout_id:x\"")
+        guard let array = reader.value?.array, !array.isEmpty, array.count <= limits.tags else {
+            throw reader.error(expected: "1 to \(limits.tags) tags (--max-tags) such as \"rollout_id:x\"")
         }
         var seen: Set<String> = []
         var tags: [String] = []
         for element in try reader.elements() {
             let tag = try element.string()
+            if let name = Self.idTags.first(where: tag.hasPrefix), tag.utf8.count - name.utf8.count > limits.idBytes {
+                throw element.error(expected: "\(name) and an id of at most \(limits.idBytes) bytes (--max-id-bytes)")
+            }
             if seen.insert(tag).inserted { tags.append(tag) }
         }
         return tags

@@ -10,7 +10,11 @@ extension APIOperation {
             details: "A line with a usable `status.code` sets the status of every rollout it is tagged with. What is "
                 + "answered 200 is stored.",
             parameters: [.pathAttempt], body: .logLine(limits),
-            answers: [APIAnswer(200, "The line is stored.", .object(Schema.receipt))])
+            answers: [
+                APIAnswer(200, "The line is stored.", .object(Schema.receipt)),
+                .problem(429, "The rollout has as many lines as are kept, and this one has no status.")
+                    .named("TooManyLogs"),
+            ])
     }
 
     static func postLogs(_ limits: RouteLimits) -> APIOperation {
@@ -49,7 +53,8 @@ extension Schema {
     ]).described("What Rollcall's own senders add.")
 
     private static func lineTags(_ limits: RouteLimits) -> Schema {
-        .array(of: .string(), minimum: 1, maximum: limits.tags).described("`name:value` each, such as `rollout_id:x`.")
+        .array(of: .string(), minimum: 1, maximum: limits.tags).described(
+            "`name:value` each, such as `rollout_id:x`; an id has \(limits.idBytes) bytes at most.")
     }
 
     fileprivate static func logLine(_ limits: RouteLimits) -> Schema {

@@ -21,7 +21,7 @@ struct LogRoutes {
 
     private func body(_ context: GatewayContext) throws(Problem) -> LogBody {
         guard context.parameters.get("attempt") != nil else {
-            return LogBody(account: context.account, pathAttempt: nil, maximumTags: limits.tags)
+            return LogBody(account: context.account, pathAttempt: nil, limits: limits)
         }
         let text = try context.segment("attempt")
         guard let attempt = AttemptID(text) else {
@@ -29,7 +29,7 @@ struct LogRoutes {
                 .badRequest, "the path's attempt id must be 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'",
                 parameter: "attempt")
         }
-        return LogBody(account: context.account, pathAttempt: attempt, maximumTags: limits.tags)
+        return LogBody(account: context.account, pathAttempt: attempt, limits: limits)
     }
 
     @Sendable private func post(_ request: Request, _ context: GatewayContext) async throws -> Response {

@@ -16,7 +16,7 @@ package struct RouteLimits: Sendable {
     package var logAnswerBytes = 32 << 20
     /// Traces in an answer; `--max-traces-per-answer`.
     package var traces = 10_000
-    /// Calls of a rollout that are shown as a tree.
+    /// Calls of a rollout that are shown as a tree; `--max-calls-per-tree`.
     package var treeCalls = 100_000
     /// The longest wait for a status, in seconds, as every client of the gateway knows.
     package var waitSeconds = 60.0
@@ -28,7 +28,7 @@ package struct RouteLimits: Sendable {
     package var unreadEvent = TimeAmount.seconds(30)
     /// How often a silent event stream gets a comment.
     package var comment = Duration.seconds(15)
-    /// The longest id in a registration, in bytes; `--max-id-bytes`.
+    /// The longest id in a registration or a line's tag, in bytes; `--max-id-bytes`.
     package var idBytes = 256
 
     package init() {}

@@ -9,6 +9,9 @@ final class Slots: Sendable {
 
     init(_ limit: Int) { self.limit = limit }
 
+    /// How many are taken.
+    var count: Int { used.withLock { $0 } }
+
     /// Takes a slot; `nil` when all are taken.
     func take() -> Slot? {
         let isFree = used.withLock { used in

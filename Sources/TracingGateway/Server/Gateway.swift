@@ -123,13 +123,18 @@ package struct Gateway: Service {
     private func responder(_ proxy: ModelProxy, _ connections: ConnectionRegistry) -> HTTPChannelHandler.Responder {
         var table = RouteTable()
         LogRoutes(ledger: ledger, limits: configuration.routes).add(to: &table)
-        StatusRoutes(ledger: ledger, limits: configuration.routes).add(to: &table)
+        let statuses = StatusRoutes(ledger: ledger, limits: configuration.routes)
+        statuses.add(to: &table)
         TraceRoutes(ledger: ledger, limits: configuration.routes).add(to: &table)
-        EventRoutes(ledger: ledger, limits: configuration.routes, logger: logger).add(to: &table)
+        let events = EventRoutes(ledger: ledger, limits: configuration.routes, logger: logger)
+        events.add(to: &table)
         RolloutRoutes(ledger: ledger, limits: configuration.routes).add(to: &table)
         ScoreRoutes(ledger: ledger, limits: configuration.routes).add(to: &table)
         HealthRoutes(ledger: ledger).add(to: &table)
-        MetricsRoutes(metrics, ledger: ledger, proxy: proxy, connections: connections).add(to: &table)
+        MetricsRoutes(
+            metrics, ledger: ledger, proxy: proxy, connections: connections, waiting: statuses.waiting,
+            eventStreams: events.streams
+        ).add(to: &table)
         DescriptionRoutes(keys: configuration.proxy.keys).add(to: &table)
         let router = Router(context: GatewayContext.self)
         router.add(
