@@ -14,6 +14,7 @@ final class ChaosGateway: Sendable {
     private let upstream: String
     private let arguments: [String]
     private let process: Mutex<RollcallProcess>
+    private let memory = Mutex(0)
 
     init(store: URL, upstream: String) async throws {
         faults = try await DiskFaults(store: store)
@@ -38,6 +39,7 @@ final class ChaosGateway: Sendable {
     }
 
     func end(_ signal: Int32) async throws -> Int32 {
+        _ = mostMemory
         current.signal(signal)
         return try await current.exitCode()
     }
@@ -46,6 +48,23 @@ final class ChaosGateway: Sendable {
         let next = try faults.gateway(upstream: upstream, port: port, arguments, records: false)
         process.withLock { $0 = next }
         _ = try await next.ready()
+    }
+
+    /// The database's bytes, all of what is stored once a gateway has ended well.
+    var storeSize: Int {
+        var status = stat()
+        return stat(faults.store.path, &status) == 0 ? Int(status.st_size) : 0
+    }
+
+    /// The most resident memory, in bytes, that the present one or one before it ever had.
+    var mostMemory: Int {
+        let text = (try? String(contentsOfFile: "/proc/\(current.identifier)/status", encoding: .utf8)) ?? ""
+        let line = text.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+        let kilobytes = line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) } ?? 0
+        return memory.withLock { most in
+            most = max(most, kilobytes << 10)
+            return most
+        }
     }
 
     /// Asks until there is an answer that is not for want of a gateway or a disk.

@@ -16,6 +16,8 @@ final class ChaosLedger: Sendable {
         var place: Place
         var attempt: String?
         var body: [UInt8]
+        /// Bytes of the messages that no call of the conversation had before.
+        var added: Int
         var wish: ChaosModel.Wish
         /// The client has seen its whole answer.
         var isComplete = false
@@ -36,12 +38,39 @@ final class ChaosLedger: Sendable {
         var description: String { "\(code) of \(attempt ?? "no attempt")" }
     }
 
+    /// What a rollout's only attempt is to be ended for by the gateway itself, with the reason that it gives.
+    enum Bound: String, Sendable, CaseIterable {
+        case deadline = "DEADLINE_PASSED"
+        case lease = "LEASE_EXPIRED"
+        case budget = "BUDGET_CALLS"
+
+        var code: Int {
+            switch self {
+            case .deadline: 4
+            case .lease: 14
+            case .budget: 8
+            }
+        }
+    }
+
+    /// A bound that was asked for.
+    struct Term: Sendable {
+        var bound: Bound
+        /// Seconds, or calls.
+        var amount: Int
+        var isAcknowledged = false
+        /// Calls that a budget counts: those that were sent, and of them those that the model has answered.
+        var sentCalls = 0
+        var answeredCalls = 0
+    }
+
     struct State: Sendable {
         var calls: [String: Call] = [:]
         var lines: [String: Line] = [:]
         var statuses: [Place: [Status]] = [:]
         /// The terminal status of each attempt that has one for sure.
         var finals: [Place: [Status]] = [:]
+        var terms: [Place: Term] = [:]
         var faults: [String] = []
         var serial = 0
         /// What came about how often, for the report.
@@ -78,6 +107,20 @@ final class ChaosLedger: Sendable {
     }
 
     func end(_ place: Place, _ status: Status) { state.withLock { $0.finals[place, default: []].append(status) } }
+
+    // MARK: Bounds
+
+    func send(_ term: Term, of place: Place) { state.withLock { $0.terms[place] = term } }
+
+    func acknowledgeTerm(of place: Place) { state.withLock { $0.terms[place]?.isAcknowledged = true } }
+
+    func term(of place: Place) -> Term? { state.withLock { $0.terms[place] } }
+
+    func sendBudgetedCall(of place: Place) { state.withLock { $0.terms[place]?.sentCalls += 1 } }
+
+    func completeBudgetedCall(of place: Place) { state.withLock { $0.terms[place]?.answeredCalls += 1 } }
+
+    // MARK: The model
 
     func modelGot(_ body: [UInt8], of call: String) {
         state.withLock { state in

@@ -10,28 +10,43 @@ struct ChaosRollout {
     let gateway: ChaosGateway
     let ledger: ChaosLedger
     var random: SeededGenerator
+    /// Whether its conversation becomes a long one.
+    private let isLong: Bool
     private var messages: [JSONValue] = []
+    /// As many of them stood in a call already.
+    private var sentMessages = 0
 
-    init(_ place: ChaosLedger.Place, _ gateway: ChaosGateway, _ ledger: ChaosLedger, seed: UInt64) {
+    init(
+        _ place: ChaosLedger.Place, _ gateway: ChaosGateway, _ ledger: ChaosLedger, seed: UInt64, isLong: Bool = false
+    ) {
         self.place = place
         self.gateway = gateway
         self.ledger = ledger
+        self.isLong = isLong
         random = SeededGenerator(seed: seed)
     }
 
     static let experiment = "chaos"
 
+    /// Complete turns of a long conversation.
+    static let longTurns = 20
+
     mutating func run() async {
-        let attempts: [String?] = chance(3) ? [nil] : chance(3) ? ["a1", "a2"] : ["a1"]
+        if !isLong, chance(6) { return await runBounded() }
+        let attempts: [String?] = isLong ? ["a1"] : chance(3) ? [nil] : chance(3) ? ["a1", "a2"] : ["a1"]
         for (number, attempt) in attempts.enumerated() {
             guard await post(101, attempt) != nil else { return }
-            messages = [
-                ["role": "system", "content": .string("be brief" + String(repeating: ", very brief", count: 60))]
-            ]
-            for _ in 0..<Int.random(in: 1...6, using: &random) {
+            begin()
+            let turns = isLong ? 200 : Int.random(in: 1...6, using: &random)
+            for _ in 0..<turns {
+                let before = messages.count
                 await turn(attempt)
                 if chance(3) { await lines(attempt) }
                 if chance(8) { await badRequest() }
+                guard isLong else { continue }
+                if messages.count > 2 * Self.longTurns { break }
+                // While there is no gateway, its turns are not used up.
+                if messages.count == before { try? await Task.sleep(for: .milliseconds(20)) }
             }
             // An attempt that has been given up has no end; what its agent says later changes nothing.
             if number + 1 < attempts.count, chance(2) { continue }
@@ -121,9 +136,11 @@ struct ChaosRollout {
 
     /// Posts a status until it is acknowledged; its receipt.
     ///
-    /// - Parameter counts: Whether it becomes the rollout's status.
-    private mutating func post(
-        _ code: Int, _ attempt: String?, counts: Bool = true
+    /// - Parameters:
+    ///   - counts: Whether it becomes the rollout's status.
+    ///   - lease: A promise that goes with it, in seconds.
+    mutating func post(
+        _ code: Int, _ attempt: String?, counts: Bool = true, lease: Int? = nil
     ) async -> JSONValue? {
         let inBatch = chance(3)
         let id = ledger.next("status-")
@@ -143,13 +160,16 @@ struct ChaosRollout {
                 .string("rollout_id:\(place.rollout)"), .string("experiment_id:\(Self.experiment)"), "run_id:u",
                 "invocation_id:i", "row_id:w",
             ]
+            var own: JSONObject = [:]
             if let attempt {
                 if inPath {
                     path = "/attempt/\(attempt)/v1" + (inBatch ? "/logs/batch" : "/logs")
                 } else {
-                    item.append("extras", ["rollcall": ["attempt": .string(attempt)]])
+                    own.append("attempt", .string(attempt))
                 }
             }
+            if let lease { own.append("lease_seconds", .number(lease)) }
+            if !own.isEmpty { item.append("extras", ["rollcall": .object(own)]) }
             item.append("tags", .array(tags))
             if inBatch { item.append("id", .string(id)) }
             let body = inBatch ? JSONValue.array([.object(item)]) : .object(item)
@@ -170,7 +190,7 @@ struct ChaosRollout {
     }
 
     /// `nil` when it is to be sent again.
-    private func receipt(_ outcome: ChaosGateway.Outcome, inBatch: Bool) -> JSONValue? {
+    func receipt(_ outcome: ChaosGateway.Outcome, inBatch: Bool) -> JSONValue? {
         guard case .answered(let response) = outcome else { return nil }
         let result = inBatch ? response.json["results"]?[0] : response.json
         if response.status == 200, !inBatch || result?["ok"]?.bool == true { return result }
@@ -182,7 +202,7 @@ struct ChaosRollout {
     // MARK: Lines
 
     /// Lines alone, or several at once of which one is wrong; the latter again until they are acknowledged.
-    private mutating func lines(_ attempt: String?) async {
+    mutating func lines(_ attempt: String?) async {
         func line(_ text: String) -> JSONObject {
             ledger.send(line: text, of: place)
             var line: JSONObject = [
@@ -253,9 +273,15 @@ struct ChaosRollout {
 
     // MARK: Model calls
 
-    private mutating func turn(_ attempt: String?) async {
-        let filler = Int.random(in: chance(40) ? 2000...8000 : 0...60, using: &random)
-        let question = ledger.next("\(place) asks ") + String(repeating: " and so on", count: filler)
+    /// A new conversation.
+    mutating func begin() {
+        let instructions = "be brief" + String(repeating: ", very brief", count: isLong ? 5000 : 60)
+        messages = [["role": "system", "content": .string(instructions)]]
+        sentMessages = 0
+    }
+
+    mutating func turn(_ attempt: String?) async {
+        let filler = Int.random(in: chance(200) ? 2000...8000 : 0...60, using: &random)
         let streamed = chance(2)
         var manner = ChaosModel.Manner.answer
         if chance(3) { manner = ChaosModel.Manner.allCases.randomElement(using: &random) ?? .answer }
@@ -263,21 +289,10 @@ struct ChaosRollout {
         if streamed, manner == .zipped { manner = .slow }
         let wish = ChaosModel.Wish(
             call: ledger.next("call-"), manner: manner, streamed: streamed,
-            words: Int.random(in: chance(40) ? 2000...8000 : 0...40, using: &random))
-        let asked = messages + [["role": "user", "content": .string(question)]]
-        var body: JSONObject = ["model": "m", "messages": .array(asked), "chaos": wish.json]
-        if streamed { body.append("stream", true) }
-        let text = JSONValue.object(body).description
-        ledger.send(
-            ChaosLedger.Call(place: place, attempt: attempt, body: Array(text.utf8), wish: wish))
-        let path =
-            (attempt.map { "/attempt/\($0)" } ?? "") + "/rollout_id/\(place.rollout)/invocation_id/i/experiment_id/"
-            + "\(Self.experiment)/run_id/u/row_id/w" + (chance(2) ? "/v1" : "") + "/chat/completions"
+            words: Int.random(in: chance(200) ? 2000...8000 : 0...40, using: &random))
         // Closing one side counts as going away where nothing says that it does not.
         let closes = chance(4)
-        let request = ChaosRequest(
-            "POST", path, account: place.account, headers: ["content-type: application/json"], body: text,
-            closes: closes)
+        let (request, asked) = call(wish, attempt, filler: filler, closes: closes)
         var client = ChaosGateway.Client.whole
         switch Int.random(in: 0..<12, using: &random) {
         case 0: client = .partial
@@ -285,18 +300,44 @@ struct ChaosRollout {
         case 3: client = .closesOutput
         case 4 where manner != .stall:
             await pipelined(request, wish)
-            messages = asked + [["role": "assistant", "content": .string(wish.content)]]
+            goOn(asked, wish)
             return
         default: break
         }
         if manner == .stall { client = .leaves(Int.random(in: 0...60, using: &random)) }
         if case .answered(let response) = await gateway.exchange(request, client) {
-            if await judge(response, wish) {
-                messages = asked + [["role": "assistant", "content": .string(wish.content)]]
-            }
+            if await judge(response, wish) { goOn(asked, wish) }
         } else {
             ledger.count("calls that broke")
         }
+    }
+
+    /// The request of a turn, noted as sent, and its messages.
+    mutating func call(
+        _ wish: ChaosModel.Wish, _ attempt: String?, filler: Int = 0, closes: Bool = false
+    ) -> (request: ChaosRequest, messages: [JSONValue]) {
+        let question = ledger.next("\(place) asks ") + String(repeating: " and so on", count: filler)
+        let asked = messages + [["role": "user", "content": .string(question)]]
+        var body: JSONObject = ["model": "m", "messages": .array(asked), "chaos": wish.json]
+        if wish.streamed { body.append("stream", true) }
+        let text = JSONValue.object(body).description
+        let added = asked[sentMessages...].reduce(0) { $0 + $1.description.utf8.count }
+        sentMessages = messages.count
+        ledger.send(
+            ChaosLedger.Call(place: place, attempt: attempt, body: Array(text.utf8), added: added, wish: wish))
+        let path =
+            (attempt.map { "/attempt/\($0)" } ?? "") + "/rollout_id/\(place.rollout)/invocation_id/i/experiment_id/"
+            + "\(Self.experiment)/run_id/u/row_id/w" + (chance(2) ? "/v1" : "") + "/chat/completions"
+        let request = ChaosRequest(
+            "POST", path, account: place.account, headers: ["content-type: application/json"], body: text,
+            closes: closes)
+        return (request, asked)
+    }
+
+    /// The conversation goes on with the answer.
+    mutating func goOn(_ asked: [JSONValue], _ wish: ChaosModel.Wish) {
+        messages = asked + [["role": "assistant", "content": .string(wish.content)]]
+        sentMessages = asked.count
     }
 
     /// The call, a line and a question in one go.
@@ -317,7 +358,7 @@ struct ChaosRollout {
     }
 
     /// Whether an answer that came whole is the model's, in what it may be.
-    private mutating func judge(_ response: RawResponse, _ wish: ChaosModel.Wish) async -> Bool {
+    mutating func judge(_ response: RawResponse, _ wish: ChaosModel.Wish) async -> Bool {
         ledger.count("calls answered \(response.status)")
         let what = "\(place), \(wish.call), \(wish.manner)\(wish.streamed ? ", streamed" : "")"
         // Nothing was recorded, and the client can tell.
@@ -385,5 +426,5 @@ struct ChaosRollout {
         }
     }
 
-    private mutating func chance(_ oneIn: Int) -> Bool { Int.random(in: 0..<oneIn, using: &random) == 0 }
+    mutating func chance(_ oneIn: Int) -> Bool { Int.random(in: 0..<oneIn, using: &random) == 0 }
 }

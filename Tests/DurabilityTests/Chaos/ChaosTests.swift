@@ -30,29 +30,51 @@ import Testing
             try await weather.value
             try gateway.faults.stopFailing()
             try await eventually("readiness") { try await gateway.current.request("GET", "/ready").status == 200 }
-            #expect(try await gateway.restart(SIGTERM) == 0)
+            #expect(try await gateway.end(SIGTERM) == 0)
+            let stored = gateway.storeSize
+            try await gateway.start()
 
+            // Those that were abandoned end while the others are looked at.
+            async let missingEnds = ChaosEnds(gateway: gateway, ledger: ledger).faults(within: .seconds(30))
+            let others = ChaosVerdict(ledger, gateway)
+            var found = try await others.faults(in: others.places(bounded: false))
+            found += try await missingEnds
             let verdict = ChaosVerdict(ledger, gateway)
             try? await eventually("all events") { watchers.allSatisfy(verdict.isComplete) }
-            var found = ledger.faults + watchers.flatMap(verdict.eventFaults)
-            found += try await verdict.faults(in: verdict.places)
+            found += ledger.faults + watchers.flatMap(verdict.eventFaults)
+            found += try await verdict.faults(in: verdict.places(bounded: true))
             #expect(found.isEmpty, "\(found.count): \(found.prefix(5).joined(separator: "\n"))")
             for task in watching { task.cancel() }
 
             let contents = ledger.contents
             let complete = contents.calls.values.count { $0.isComplete }
             let lines = contents.lines.values.count { $0.isAcknowledged }
+            let cost = ChaosCost(contents)
+            let memory = gateway.mostMemory
+            let sizes =
+                "\(stored) bytes stored, \(cost.allowedStore) allowed, \(cost.new) new, \(cost.whole) with whole histories, "
+                + "\(memory >> 20) MB resident at most"
             let connections = watchers.reduce(0) { $0 + $1.connections }
             print(
                 "chaos: \(contents.calls.count) calls, \(complete) complete, \(lines) lines acknowledged, "
                     + "\(contents.statuses.count) rollouts, \(watchers.reduce(0) { $0 + $1.events.count }) events on "
-                    + "\(connections) connections; \(contents.counts.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" })"
+                    + "\(connections) connections; \(sizes); "
+                    + "\(contents.counts.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" })"
             )
             // It must have rained, and not only that.
             #expect(complete > calls / 5)
             #expect(contents.counts["kills", default: 0] > 0 && contents.counts["faults of the disk", default: 0] > 0)
+            for bound in ChaosLedger.Bound.allCases {
+                #expect(contents.counts["rollouts ended by a \(bound)", default: 0] > 0)
+            }
+            // Cost follows new work, and whole histories would cost more than is allowed.
+            #expect(stored > 0 && stored < cost.allowedStore)
+            #expect(cost.allowedStore < cost.whole)
+            #expect(memory > 0 && memory < ChaosCost.allowedMemory)
+            if isSoak { #expect(2 * cost.whole > ChaosCost.allowedMemory) }
 
             try await Self.findsDamage(verdict, complete: contents.calls.values.filter(\.isComplete))
+            try await Self.findsEndless(gateway)
             _ = try await gateway.end(SIGKILL)
             await upstream.stop()
         }
@@ -66,7 +88,8 @@ import Testing
                     var number = client
                     while ledger.callCount < calls {
                         let place = ChaosLedger.Place(account: number % 2, rollout: "r\(number / 2)")
-                        var rollout = ChaosRollout(place, gateway, ledger, seed: seed &+ UInt64(number))
+                        var rollout = ChaosRollout(
+                            place, gateway, ledger, seed: seed &+ UInt64(number), isLong: number % 25 == 0)
                         await rollout.run()
                         number += 24
                     }
@@ -118,12 +141,14 @@ import Testing
         let gateway = verdict.gateway
         #expect(try await gateway.end(SIGTERM) == 0)
         let names = try await DatabaseQueue(path: gateway.faults.store.path).write { db in
-            // Calls that others are stored as changes of would take those with them.
+            // Calls that others are stored as changes of would take those with them. Where the gateway has ended a
+            // rollout, the last line is its own.
             let calls = try Row.fetchAll(
                 db,
                 sql: """
                     SELECT c.id, r.id, r.name, r.account, c.tagset FROM call c JOIN rollout r ON r.id = c.rollout
                     WHERE c.state = 0 AND c.id NOT IN (SELECT base FROM call WHERE base IS NOT NULL)
+                      AND r.id NOT IN (SELECT rollout FROM attempt WHERE verdict = 1)
                     ORDER BY c.id DESC
                     """)
             let lost: Row = try #require(calls.first)
@@ -142,5 +167,26 @@ import Testing
         for damage in ["lost, call-", "foreign, call-", "lost, line '"] {
             #expect(found.contains { $0.contains(damage) }, "\(damage) not among \(found)")
         }
+    }
+
+    /// Rollouts that must have ended, says a ledger, and of whose bounds the gateway has never heard, have to be found.
+    private static func findsEndless(_ gateway: ChaosGateway) async throws {
+        let ledger = ChaosLedger()
+        for bound in ChaosLedger.Bound.allCases {
+            let place = ChaosLedger.Place(account: 0, rollout: "endless-\(bound)")
+            var rollout = ChaosRollout(place, gateway, ledger, seed: 0)
+            let receipt = await rollout.post(101, ChaosRollout.boundAttempt)
+            #expect(receipt != nil)
+            ledger.send(ChaosLedger.Term(bound: bound, amount: 1), of: place)
+            ledger.acknowledgeTerm(of: place)
+        }
+        let found = try await ChaosEnds(gateway: gateway, ledger: ledger).faults(within: .seconds(1))
+        for bound in ChaosLedger.Bound.allCases {
+            #expect(
+                found.contains { $0.contains("endless-\(bound)") && $0.contains("has not ended it") },
+                "\(bound) not among \(found)")
+        }
+        #expect(found.contains { $0.contains("no call was refused") }, "the budget not among \(found)")
+        #expect(found.contains { $0.contains("calls were answered") }, "the calls not among \(found)")
     }
 }

@@ -19,6 +19,9 @@ struct ChaosVerdict {
 
     var places: [ChaosLedger.Place] { Array(ledger.statuses.keys) }
 
+    /// The places of rollouts that the gateway was to end, or of the others.
+    func places(bounded: Bool) -> [ChaosLedger.Place] { places.filter { (ledger.terms[$0] != nil) == bounded } }
+
     /// What is wrong with these rollouts.
     func faults(in places: [ChaosLedger.Place]) async throws -> [String] {
         var faults: [String] = []
@@ -81,16 +84,32 @@ struct ChaosVerdict {
     private func lineFaults(_ place: ChaosLedger.Place) async throws -> [String] {
         var faults: [String] = []
         var found: Set<String> = []
+        var verdicts = 0
         let path = "/logs?tags=rollout_id:\(place.rollout)&attempt=all&limit=10000"
         for entry in try await gateway.ask("GET", path, account: place.account).json["entries"]?.array ?? [] {
             let text = entry["message"]?.string ?? ""
-            if ledger.lines[text]?.place != place { faults.append("\(place): foreign, line '\(text)'") }
+            if isVerdict(entry, of: place) {
+                verdicts += 1
+            } else if ledger.lines[text]?.place != place {
+                faults.append("\(place): foreign, line '\(text)'")
+            }
             if !found.insert(text).inserted { faults.append("\(place): line '\(text)' is there twice") }
         }
         for (text, line) in linesOf[place] ?? [] where line.isAcknowledged && !found.contains(text) {
             faults.append("\(place): lost, line '\(text)'")
         }
+        if let term = ledger.terms[place], let final = ledger.finals[place]?.last,
+            verdicts != (final.code == term.bound.code ? 1 : 0)
+        {
+            faults.append("\(place): ended \(verdicts) times by its \(term.bound), and as \(final)")
+        }
         return faults
+    }
+
+    /// Whether a line is the gateway's own, and ends a rollout that it is to end.
+    private func isVerdict(_ entry: JSONValue, of place: ChaosLedger.Place) -> Bool {
+        guard let term = ledger.terms[place] else { return false }
+        return entry["status"]?["details"]?[0]?["reason"]?.string == term.bound.rawValue
     }
 
     private func statusFaults(_ place: ChaosLedger.Place) async throws -> [String] {

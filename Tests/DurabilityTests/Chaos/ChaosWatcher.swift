@@ -100,7 +100,10 @@ final class ChaosWatcher: Sendable {
                 let rollout = data["rollout_id"]?.string, let code = data["status"]?["code"]?.int
             else { return ledger.fault("an event that cannot be read: \(block)") }
             let place = ChaosLedger.Place(account: account, rollout: rollout)
-            if data["status"]?["message"]?.string?.hasPrefix("\(place) ") != true {
+            // The gateway's own name no rollout, and are for those that it is to end.
+            let reason = data["status"]?["details"]?[0]?["reason"]?.string
+            let isVerdict = ledger.term(of: place).map { $0.bound.rawValue == reason } ?? false
+            if !isVerdict, data["status"]?["message"]?.string?.hasPrefix("\(place) ") != true {
                 ledger.fault("account \(account) was told of \(data)")
             }
             let status = ChaosLedger.Status(attempt: data["attempt"]?.string, code: code)
