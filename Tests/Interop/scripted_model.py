@@ -8,11 +8,15 @@ The model's name is the rule:
     tools       calls the first tool with {"a": 6, "b": 7}, then answers with what the tool gave
     tokens      as echo, with token ids and logprobs of prompt and answer
     vllm        as echo, with what of these the request asks for as vLLM has it, and null for the rest
+    experts     as vllm when it is started with --enable-return-routed-experts: unstreamed answers have `experts_of` each
+                token but the last, prompt included, as a .npy file
     status-NNN  refuses with that HTTP status
 """
 
+import base64
 import json
 import re
+import struct
 import sys
 import threading
 import zlib
@@ -70,6 +74,20 @@ def pieces(text: str) -> list[str]:
     return re.findall(r"\s*\S+|\s+$", text)
 
 
+def experts_of(position: int) -> list[int]:
+    """Where the pass over the token at that position went: two layers with two experts each, in one list."""
+    return [240 + 4 * position + expert for expert in range(4)]
+
+
+def routed_experts(count: int) -> str:
+    """The experts of so many tokens as vLLM sends them: Base64 of what `numpy.save` writes."""
+    header = f"{{'descr': '<i4', 'fortran_order': False, 'shape': ({count}, 2, 2), }}"
+    header += " " * (-(len(header) + 11) % 64) + "\n"
+    experts = [expert for position in range(count) for expert in experts_of(position)]
+    file = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode() + struct.pack(f"<{len(experts)}i", *experts)
+    return base64.b64encode(file).decode()
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -104,7 +122,7 @@ class Handler(BaseHTTPRequestHandler):
             self.refuse(int(refused[1]), "refused by rule")
         elif nulls:
             self.refuse(500, f"type must be string, but is null: {nulls[0]}")
-        elif body["model"].endswith("vllm"):
+        elif body["model"].endswith(("vllm", "experts")):
             self.vllm(body)
         elif body.get("stream"):
             self.stream(body)
@@ -157,6 +175,8 @@ class Handler(BaseHTTPRequestHandler):
         prompt_ids = {"prompt_token_ids": prompt if asks_for_ids else None}
         if not body.get("stream"):
             choice = {"index": 0, "message": message, "finish_reason": reason} | tokens(0, len(texts))
+            if body["model"].endswith("experts"):
+                choice["routed_experts"] = routed_experts(len(prompt) + len(texts) - 1)
             head = {"id": "scripted", "object": "chat.completion", "created": 1, "model": body["model"]}
             return self.send(200, head | {"choices": [choice], "usage": self.usage(body, message)} | prompt_ids)
         self.begin_stream()

@@ -1,12 +1,15 @@
 # Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 """What a gateway captures of calls whose clients ask for nothing: the unmodified package reads it, the client never does."""
 
+import base64
 import json
+import struct
 import urllib.request
 
 import pytest
 from eval_protocol.models import Status
 from processes import Gateway, PythonEnvironment
+from scripted_model import experts_of
 
 TAGS = "rollout_id/{}/invocation_id/i/experiment_id/e/run_id/r/row_id/w"
 
@@ -39,6 +42,42 @@ def test_the_package_gets_tokens_that_nobody_asked_for(rollout, environment, gat
     prompts = [turn["prompt_token_ids"] for turn in turns]
     assert prompts[0] == prompts[1][: len(prompts[0])] and prompts[1] == prompts[2][: len(prompts[1])]
     assert len(prompts[0]) < len(prompts[1]) < len(prompts[2])
+
+
+@pytest.fixture
+def routing_gateway(model):
+    gateway = Gateway(model.url, "--capture", "tokens", "--profile", "vllm+routing")
+    yield gateway
+    gateway.stop()
+
+
+@pytest.fixture
+def routing_environment(routing_gateway):
+    environment = PythonEnvironment(routing_gateway.url)
+    yield environment
+    environment.stop()
+
+
+def test_the_package_decodes_the_very_experts(rollout, routing_environment, routing_gateway):
+    """The package's own processor asks for the payloads and its own decoder of r3/v1 (`tracing/router_replay.py`) reads
+    them. The first turn's numbers fit in bytes, those of the others do not."""
+    [row] = rollout(routing_environment, routing_gateway, ["begin"], model="experts", turns=3, include_payloads=True)
+    assert row.rollout_status.code == Status.Code.FINISHED, row.rollout_status
+    extra = row.execution_metadata.extra
+    turns = extra["assistant_turn_payloads"]
+    assert [turn["routing_metadata"]["routing_dtype"] for turn in turns] == ["uint8", "uint16", "uint16"]
+    for turn, form in zip(turns, "BHH", strict=True):
+        # A token comes from the pass over the one before it: the first one from the prompt's last.
+        first, count = len(turn["prompt_token_ids"]) - 1, len(turn["completion_token_ids"])
+        assert len(turn["completion_logprobs"]) == count > 1
+        matrices = [base64.b64decode(matrix) for matrix in turn["routing_matrices"]]
+        assert matrices == [struct.pack(f"<4{form}", *experts_of(first + index)) for index in range(count)]
+        assert turn["routing_metadata"]["replayed_token_count"] == turn["routing_metadata"]["total_token_count"] == count
+    assert [len(turn["prompt_token_ids"]) for turn in turns] == [1, 6, 12]
+    assert extra["routing_matrices"] == turns[-1]["routing_matrices"]
+    url = f"{routing_gateway.url}/v1/traces?tags=rollout_id:{row.execution_metadata.rollout_id}"
+    with urllib.request.urlopen(url) as answer:
+        assert [trace["metadata"]["capture"] for trace in json.load(answer)["traces"]] == ["complete"] * 3
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])

@@ -24,7 +24,8 @@ pytestmark = pytest.mark.skipif(os.environ.get("ROLLCALL_SOAK") != "1", reason="
 
 
 class Worker(threading.Thread):
-    """Rollouts one after the other, each with calls, lines, polls, events and a score; some end without their answer."""
+    """Rollouts one after the other, each with calls, lines, polls, events, a score and what is refused; some calls end
+    without their answer, and some rollouts are deleted."""
 
     def __init__(self, gateway: Gateway, number: int, until: float):
         super().__init__(daemon=True)
@@ -58,6 +59,8 @@ class Worker(threading.Thread):
             messages.append({"role": "assistant", "content": f"{turn} {len(answer)}"})
             self.ask("POST", "/v1/logs/batch", [self.body(name, None, own) | {"id": f"{name}-{turn}"} for _ in range(3)])
         self.ask("GET", f"/v1/status?rollout_id={name}&wait_seconds=0.01")
+        self.leave(f"/v1/status?rollout_id={name}&wait_seconds=30", waits=False)
+        self.leave(f"{tags}/chat/completions", {"model": "echo", "messages": messages}, waits=False)
         self.leave(f"/v1/events?rollout_id={name}")
         if self.random.random() < 0.2:
             self.leave(f"{tags}/chat/completions", {"model": "echo", "messages": messages, "stream": True})
@@ -66,6 +69,28 @@ class Worker(threading.Thread):
         self.ask("POST", "/v1/scores", [result])
         for path in (f"/v1/rollouts/{name}", f"/v1/rollouts/{name}/traces", f"/logs?tags=rollout_id:{name}", "/metrics"):
             self.ask("GET", path)
+        traces = f"?tags=rollout_id:{name}&include_payloads=True"
+        for path in (f"/v1/traces{traces}", f"/v1/traces/pointwise{traces}", f"/v1/project_id/p/traces{traces}"):
+            assert len(json.loads(self.ask("GET", path))["traces"]) >= turn + 1, path
+        for base in ("/v1", tags):
+            self.ask("GET", f"{base}/models")
+            self.ask("POST", f"{base}/embeddings", {"model": "echo", "input": name})
+        self.refused(tags, name)
+        if self.random.random() < 0.2:
+            self.ask("DELETE", f"/v1/rollouts/{name}")
+
+    def refused(self, tags: str, name: str):
+        """What gets an error, from the gateway or from the model, and questions about a rollout that nobody knows."""
+        messages = [{"role": "user", "content": name}]
+        for base in ("/v1", tags):
+            self.ask("POST", f"{base}/chat/completions", b'{"model": ', status=400)
+            self.ask("POST", f"{base}/chat/completions", {"model": "status-503", "messages": messages}, status=503)
+            self.ask("POST", f"{base}/responses", {"model": "echo", "input": name}, status=404)
+        self.ask("POST", "/logs", b'{"tags": ', status=400)
+        self.ask("GET", "/v1/nothing", status=404)
+        self.ask("GET", f"/v1/rollouts/{name}-unknown", status=404)
+        self.ask("GET", f"/v1/traces?tags=rollout_id:{name}&limit=many", status=422)
+        assert json.loads(self.ask("GET", f"/v1/status?rollout_id={name}-unknown"))["status"] is None
 
     def body(self, name: str, code: int | None, extras: dict) -> dict:
         body = {"tags": [f"rollout_id:{name}"], "message": "m" * self.random.randrange(500), "extras": extras}
@@ -74,20 +99,21 @@ class Worker(threading.Thread):
     def line(self, name: str, code: int, extras: dict):
         self.ask("POST", "/logs", self.body(name, code, extras))
 
-    def ask(self, method: str, path: str, body=None) -> bytes:
-        self.connection.request(method, path, json.dumps(body) if body is not None else None)
+    def ask(self, method: str, path: str, body=None, status: int = 200) -> bytes:
+        self.connection.request(method, path, body if body is None or isinstance(body, bytes) else json.dumps(body))
         answer = self.connection.getresponse()
         text = answer.read()
         self.requests += 1
-        assert answer.status == 200, f"{method} {path}: {answer.status} {text[:300]!r}"
+        assert answer.status == status, f"{method} {path}: {answer.status} {text[:300]!r}"
         return text
 
-    def leave(self, path: str, body=None):
-        """Goes away when the first bytes have come."""
+    def leave(self, path: str, body=None, waits: bool = True):
+        """Goes away when the first bytes have come, or at once."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         connection.request("POST" if body else "GET", path, json.dumps(body) if body else None)
-        with suppress(http.client.HTTPException):
-            connection.getresponse().read(1)
+        if waits:
+            with suppress(http.client.HTTPException):
+                connection.getresponse().read(1)
         connection.close()
         self.requests += 1
 

@@ -17,7 +17,9 @@ def families(gateway) -> dict:
 
 
 def value(families: dict, family: str, sample: str, **labels: str) -> float:
-    samples = [one for one in families[family].samples if one.name == sample and one.labels == labels]
+    # A family of counters is there from its first count on.
+    known = families[family].samples if family in families else []
+    samples = [one for one in known if one.name == sample and one.labels == labels]
     return samples[0].value if samples else 0.0
 
 
