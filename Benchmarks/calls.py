@@ -1,8 +1,9 @@
 # Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 """Unstreamed model calls through each program: requests/s, CPU, time, and the memory that it has after them.
 
-Of the gateway there are two: one whose calls come on a tagged path and are recorded durably, and one whose calls have no
-tags and are only forwarded. Both check the key. While one program is measured the others are frozen.
+Of the gateway there are two: one whose calls are recorded durably, and one whose calls are only forwarded. Both get the
+same bytes on tagged paths, check the key, and hold accounts and rollouts to their limits. While one program is measured
+the others are frozen.
 """
 
 import sys
@@ -15,6 +16,12 @@ from wrk import load
 
 RECORDING = "rollcall, recording"
 NOT_RECORDING = "rollcall, not recording"
+
+
+def variables(name: str, rollouts: str) -> dict[str, str]:
+    """What `calls.lua` is told for a program. Embeddings on a tagged path are counted for their rollout, and not recorded."""
+    api = {RECORDING: "chat/completions", NOT_RECORDING: "embeddings"}.get(name)
+    return {"BENCH_ROLLOUTS": rollouts, "BENCH_API": api} if api else {}
 
 
 def start(settings: Settings, stack: ExitStack) -> dict[str, Program]:
@@ -42,8 +49,7 @@ def measure(settings: Settings) -> tuple[dict, dict]:
             program = programs[name]
             program.thaw()
             before = program.cpu_seconds()
-            variables = {"BENCH_ROLLOUTS": label} if name == RECORDING else {}
-            result = load("calls.lua", program.port, connections, seconds, **variables)
+            result = load("calls.lua", program.port, connections, seconds, **variables(name, label))
             cpu = program.cpu_seconds() - before
             if name != "direct":
                 program.freeze()

@@ -154,12 +154,12 @@ def start_proxy(upstream: int, buffering: str = "on") -> Program:
     )
 
 
-def start_gateway(rollcall: str, upstream: str, core: int = 1) -> Program:
+def start_gateway(rollcall: str, upstream: str, *options: str, core: int = 1) -> Program:
     """`core`: 0 where something else is under test, which the gateway answers."""
     def command(folder: str, port: int) -> list[str]:
         return [
             rollcall, "gateway", "--port", str(port), "--store", f"sqlite:{folder}/traces.sqlite", "--upstream", upstream,
-            "--log-level", "warning",
+            "--log-level", "warning", *options,
         ]  # fmt: skip
 
     program = Program(core, command, ROLLCALL_API_KEYS=KEY)

@@ -1,7 +1,8 @@
 # Part of Rollcall. SPDX-License-Identifier: Apache-2.0
 """Streamed answers through each program: events/s and CPU an event.
 
-The answering server sends 64 events of about 190 bytes in chunks, with no pause between them.
+The answering server sends 64 events of about 190 bytes in chunks, with no pause between them. What the gateway does not
+record comes without tags: of what is tagged, chat completions are recorded and embeddings do not stream.
 """
 
 import json

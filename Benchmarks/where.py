@@ -11,7 +11,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from calls import NOT_RECORDING, RECORDING
+from calls import NOT_RECORDING, RECORDING, variables
 from programs import Program, start_gateway, start_stub
 from settings import Settings, read_settings, table
 from wrk import load
@@ -33,8 +33,7 @@ def during_load(program: Program, seconds: int, label: str, watch: list[str], na
         stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     try:
-        variables = {"BENCH_ROLLOUTS": label} if name == RECORDING else {}
-        result = load("calls.lua", program.port, CONNECTIONS, seconds, **variables)
+        result = load("calls.lua", program.port, CONNECTIONS, seconds, **variables(name, label))
     finally:
         watching.send_signal(2)
         said, _ = watching.communicate(timeout=60)
@@ -91,7 +90,7 @@ def report(settings: Settings) -> str:
         with start_stub() as stub:
             for name in (RECORDING, NOT_RECORDING):
                 with start_gateway(settings.rollcall, f"http://127.0.0.1:{stub.port}/v1") as program:
-                    load("calls.lua", program.port, CONNECTIONS, 1, **({"BENCH_ROLLOUTS": "w"} if name == RECORDING else {}))
+                    load("calls.lua", program.port, CONNECTIONS, 1, **variables(name, "w"))
                     rows += profile(program, settings, name)
                     counts.append([name, allocations(program, settings, name) if probed else "–"])
                     print(f"{name:>24}: profiled", file=sys.stderr)
