@@ -25,9 +25,10 @@ say "running the Swift tests"
 export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=8
 swift_lines=
 swift_count=0
-# swift_tests ARGUMENTS...: runs some of them, and adds up what the runner says at its end.
+# swift_tests ARGUMENTS...: runs some of them, shows what fails and what some count, and adds up what the runner says at
+# its end.
 swift_tests() {
-    scripts/swift_tests.sh "$@" 2>&1 | tee "$log" | grep -E '^(✘|━|✔ Test run with)|Fatal error' || true
+    scripts/swift_tests.sh "$@" 2>&1 | tee "$log" | grep -E '^(✘|━|✔ Test run with)|^[a-z ]*: [0-9]|Fatal error' || true
     local line
     line=$(grep -E 'Test run with [0-9]+ tests?' "$log" | tail -1 || true)
     grep -qE '^✔ Test run with' <<<"$line" || { tail -50 "$log"; failed=1; }

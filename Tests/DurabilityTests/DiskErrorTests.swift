@@ -7,13 +7,25 @@ import WireJSON
 
 /// Disks that fail for a while, under load, and what is left when the power fails after that.
 @Suite("Durability: disk errors", .enabled(if: DiskFaults.isSupported)) struct DiskErrorTests {
+    /// What came of disks that failed, and of the power failures after that.
+    private struct Outcome {
+        /// Operations that failed.
+        var failures = 0
+        var losses = 0
+        var acknowledged = 0
+        var faults: [String] = []
+
+        /// The end of the line that tells of it.
+        var summary: String { "records acknowledged: \(acknowledged), faults: \(faults.count)" }
+    }
+
     @Test("writes and syncs that fail at any place lose nothing acknowledged, and the gateway recovers by itself")
     func anyPlace() async throws {
         var random = SeededGenerator.printingSeed()
-        var failures = 0
+        var total = Outcome()
         for _ in 0..<(isSoak ? 4 : 1) {
             let seed = random.next()
-            failures += try await Self.expectingNoLoss(using: &random) { faults, gateway in
+            let outcome = try await Self.expectingNoLoss(using: &random) { faults, gateway, upstream in
                 var choices = SeededGenerator(seed: seed)
                 var failures = 0
                 for _ in 0..<(isSoak ? 30 : 8) {
@@ -32,19 +44,27 @@ import WireJSON
                     try faults.stopFailing()
                     try await Self.becomesReady(gateway)
                 }
+                for operation in DiskFaults.Operation.allCases {
+                    try await Self.expectRefusals(while: operation, faults, gateway, upstream)
+                }
                 return failures
             }
+            total.failures += outcome.failures
+            total.losses += outcome.losses
+            total.acknowledged += outcome.acknowledged
+            total.faults += outcome.faults
         }
-        print("operations that failed: \(failures)")
-        #expect(failures > 4)
+        print(
+            "operations that failed: \(total.failures), power losses after them: \(total.losses), \(total.summary)")
+        #expect(total.failures > 4)
     }
 
     // The log must not begin anew before what the sync was to bring to the disk has been written once more.
     @Test("a checkpoint whose sync fails loses nothing, though every later sync succeeds")
     func checkpoint() async throws {
         var random = SeededGenerator.printingSeed()
-        let failures = try await Self.expectingNoLoss(words: 0...6000, burst: .seconds(2), using: &random) {
-            faults, gateway in
+        let outcome = try await Self.expectingNoLoss(words: 0...6000, burst: .seconds(2), using: &random) {
+            faults, gateway, _ in
             try faults.fail(.sync, on: .database, count: 1, error: EIO)
             try await eventually("sync of the database") { try faults.failures() == 1 }
             try await eventually("line that says so") { gateway.errors.contains("traces.sqlite failed") }
@@ -55,7 +75,8 @@ import WireJSON
             }
             return try faults.failures()
         }
-        #expect(failures == 1)
+        print("power losses after a failed checkpoint: \(outcome.losses), \(outcome.summary)")
+        #expect(outcome.failures == 1)
     }
 
     // SQLite would count them as moved, and the next one to read would miss them.
@@ -141,6 +162,7 @@ import WireJSON
                 _ = try await gateway.exitCode()
                 try faults.endRecord()
             }
+            var outcome = Outcome()
             for round in 0..<(isSoak ? 20 : 3) {
                 var count = ledger.count + 300
                 try await load("a\(round)") { [count] in ledger.count > count }
@@ -167,10 +189,45 @@ import WireJSON
                     try disk.afterPowerLoss(using: &random).write(to: copy)
                     let found = await ledger.faults(in: copy, at: position)
                     #expect(found.count == 0, "\(found.prefix(3))")
+                    outcome.losses += 1
+                    outcome.faults += found
                 }
             }
+            outcome.acknowledged = ledger.count
+            print("power losses after a failed sync and a restart: \(outcome.losses), \(outcome.summary)")
             await upstream.stop()
         }
+    }
+
+    /// Under load, while all writes fail, or all syncs: not ready and why, and 503 before the upstream is asked. Ends with
+    /// a disk that is well again.
+    private static func expectRefusals(
+        while operation: DiskFaults.Operation, _ faults: DiskFaults, _ gateway: RollcallProcess,
+        _ upstream: ScriptedHTTPServer
+    ) async throws {
+        let mark = "x-test-\(operation)"
+        func call(_ path: String) async throws -> RawResponse {
+            try await gateway.request(
+                "POST", "\(path)/chat/completions", headers: ["\(mark): 1"], body: #"{"model":"m","messages":[]}"#)
+        }
+        func asked() -> Int { upstream.requests.count { $0.header(mark) != nil } }
+        try faults.fail(operation, on: nil, error: EIO)
+        // Found by a commit of the load, and by nothing else.
+        try await eventually("unreadiness") { try await gateway.request("GET", "/ready").status == 503 }
+        for number in 0..<5 {
+            let answer = try await call("/rollout_id/n\(number)/invocation_id/i/experiment_id/e/run_id/u/row_id/w")
+            #expect(answer.status == 503)
+            #expect(answer.header("retry-after") != nil)
+            #expect(answer.json["error"]?["message"]?.string?.contains("traces.sqlite") == true, "\(answer.text)")
+        }
+        let ready = try await gateway.request("GET", "/ready")
+        #expect(ready.status == 503 && ready.text.contains("traces.sqlite"), "\(ready.text)")
+        #expect(asked() == 0)
+        try faults.stopFailing()
+        try await becomesReady(gateway)
+        // The mark arrives there, with a call that is not recorded.
+        #expect(try await call("").status == 200)
+        #expect(asked() == 1)
     }
 
     /// Runs load, with pauses in which the log is emptied, while `body` lets the disk fail, kills the gateway, and looks
@@ -178,8 +235,8 @@ import WireJSON
     private static func expectingNoLoss(
         words: ClosedRange<Int> = 0...300, burst duration: Duration = .milliseconds(400),
         using random: inout SeededGenerator,
-        _ body: @escaping @Sendable (DiskFaults, RollcallProcess) async throws -> Int
-    ) async throws -> Int {
+        _ body: @escaping @Sendable (DiskFaults, RollcallProcess, ScriptedHTTPServer) async throws -> Int
+    ) async throws -> Outcome {
         let seed = random.next()
         var random = SeededGenerator(seed: random.next())
         return try await withScratch { folder in
@@ -204,7 +261,8 @@ import WireJSON
                 }
             }
             defer { load.cancel() }
-            let failures = try await body(faults, gateway)
+            var outcome = Outcome()
+            outcome.failures = try await body(faults, gateway, upstream)
             gateway.signal(SIGKILL)
             load.cancel()
             await load.value
@@ -217,9 +275,12 @@ import WireJSON
                 try disk.afterPowerLoss(using: &random).write(to: faults.store)
                 let found = await ledger.faults(in: faults.store, at: faults.position)
                 #expect(found.count == 0, "\(found.prefix(3))")
+                outcome.losses += 1
+                outcome.faults += found
             }
-            #expect(ledger.count > 50)
-            return failures
+            outcome.acknowledged = ledger.count
+            #expect(outcome.acknowledged > 50)
+            return outcome
         }
     }
 

@@ -39,7 +39,7 @@ import Testing
     func findsLosses() async throws {
         var random = SeededGenerator.printingSeed()
         let campaign = try await Self.campaign(rounds: 1, lossesPerRound: 10, dropsSyncs: true, using: &random)
-        print("without syncs: power losses: \(campaign.losses), faults: \(campaign.faults.count)")
+        print("power losses without syncs: \(campaign.losses), faults that were found: \(campaign.faults.count)")
         #expect(!campaign.faults.isEmpty)
     }
 

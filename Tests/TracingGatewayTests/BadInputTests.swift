@@ -238,30 +238,100 @@ import WireJSON
         }
     }
 
-    @Test("content that is strange but right is taken, never 5xx") func strange() async throws {
-        let tag = String(repeating: "t", count: 200_000)
-        let bodies = [
-            #"{"tags":["rollout_id:s"],"message":"\ud83d","extras":{"\udc00":"\ud83d"}}"#,
-            #"{"tags":["rollout_id:s","\#(tag)"],"message":"m"}"#,
-            #"{"tags":["rollout_id:s"],"status":{"code":null,"message":null}}"#,
-            #"{"tags":["rollout_id:s"],"status":{"code":"100"}}"#,
-            #"{"tags":["rollout_id:s"],"status":{"code":12345}}"#,
-            #"{"tags":["rollout_id:s"],"status":{"code":1e400}}"#,
-            #"{"tags":["rollout_id:s"],"status":null,"extras":null,"message":null,"program":null}"#,
-            #"{"tags":["rollout_id:s"],"extras":{"rollcall":"mine"}}"#,
-            #"{"tags":["rollout_id:s"],"extras":{"timestamp":"not a time","level":7}}"#,
-            #"{"tags":["no colon","rollout_id:","rollout_id:s",""]}"#,
-            #"{"tags":["rollout_id:s"],"message":"\u0000"}"#,
-            #"{"tags":["rollout_id:s"],"extras":{"deep":\#(String(repeating: "[", count: 400) + String(repeating: "]", count: 400))}}"#,
+    private static let tag = String(repeating: "t", count: 200_000)
+    private static let deep = String(repeating: "[", count: 400) + String(repeating: "]", count: 400)
+
+    /// Lines of the rollout s that are strange but right.
+    private static let strangeLines = [
+        #"{"tags":["rollout_id:s"],"message":"\ud83d","extras":{"\udc00":"\ud83d"}}"#,
+        #"{"tags":["rollout_id:s","\#(tag)"],"message":"m"}"#,
+        #"{"tags":["rollout_id:s"],"status":{"code":null,"message":null}}"#,
+        #"{"tags":["rollout_id:s"],"status":{"code":"100"}}"#,
+        #"{"tags":["rollout_id:s"],"status":{"code":12345}}"#,
+        #"{"tags":["rollout_id:s"],"status":{"code":1e400}}"#,
+        #"{"tags":["rollout_id:s"],"status":null,"extras":null,"message":null,"program":null}"#,
+        #"{"tags":["rollout_id:s"],"extras":{"rollcall":"mine"}}"#,
+        #"{"tags":["rollout_id:s"],"extras":{"timestamp":"not a time","level":7}}"#,
+        #"{"tags":["no colon","rollout_id:","rollout_id:s",""]}"#,
+        #"{"tags":["rollout_id:s"],"message":"\u0000"}"#,
+        #"{"tags":["rollout_id:s"],"extras":{"deep":\#(deep)}}"#,
+    ]
+
+    /// The same of registrations, whose ids have to differ.
+    private static let strangeRollouts: [String] = {
+        let others = #""invocation_id":"i","experiment_id":"e1","run_id":"u","row_id":"w""#
+        return [
+            #"{"metadata":{"rollout_id":"\ud83d",\#(others)}}"#,
+            #"{"metadata":{"rollout_id":"a\u0000b",\#(others)}}"#,
+            #"{"metadata":{"rollout_id":"r1","invocation_id":"","experiment_id":"","run_id":"","row_id":""}}"#,
+            #"{"metadata":{"rollout_id":"r2",\#(others),"deep":\#(deep)},"more":1e400}"#,
+            #"{"metadata":{"rollout_id":"r3",\#(others)},"attempt":null,"deadline_seconds":null,"budget":null}"#,
+            #"{"metadata":{"rollout_id":"r4",\#(others)},"budget":{},"capture":null}"#,
+            #"{"metadata":{"rollout_id":"r5",\#(others)},"budget":{"calls":9223372036854775807}}"#,
         ]
-        try await GatewayFixture.with { gateway in
-            for body in bodies {
+    }()
+
+    private static let strangeScores = [
+        #"{"rollout_id":"s","scorer":"\ud83d","evaluation_result":{"score":0.5}}"#,
+        #"{"rollout_id":"s","scorer":"a\u0000b","evaluation_result":{"score":-0.0,"reason":"\ud83d","\udc00":null}}"#,
+        #"{"rollout_id":"s","scorer":"deep","evaluation_result":{"score":1e308,"metrics":\#(deep)}}"#,
+        #"{"rollout_id":"s","scorer":"twice","attempt":null,"evaluation_result":{"score":1,"score":2},"more":1e400}"#,
+    ]
+
+    /// Requests that a model might refuse; the gateway has to do with none of it.
+    private static let strangeCalls = [
+        "{}", #"{"":null,"":{}}"#, #"{"messages":"text"}"#, #"{"messages":{}}"#, #"{"messages":null}"#,
+        #"{"messages":[]}"#, #"{"messages":[7,null,"x",[],{}]}"#,
+        #"{"messages":[{"role":7,"content":{"a":[]}}]}"#,
+        #"{"messages":[{"role":"user","role":null,"content":"a","content":null,"tool_calls":[{}]}]}"#,
+        #"{"messages":[{"role":"user","content":"a"}],"messages":[{"role":"user","content":"b"}]}"#,
+        #"{"messages":[{"role":"user","content":\#(deep)}]}"#,
+        #"{"model":7,"stream":"yes","n":1e400,"tools":{},"messages":[{"content":"\ud83d"}]}"#,
+        #"{"model":"fireworks_ai/","messages":[{"weight":1e400,"logprobs":{}}]}"#,
+        #"{"model":"\ud83d","messages":[{"role":"user","content":"\u0000"}],"metadata":{"tags":[7,"\ud83d",""]}}"#,
+        #"{"metadata":{"tags":["\#(tag)"]},"messages":[{"role":"user","content":"hi"}]}"#,
+        #"{"n":9223372036854775807}"#, #"{"n":-1}"#,
+    ]
+
+    @Test("content that is strange but right is taken, never 5xx, by any route") func strange() async throws {
+        let tagged = "/rollout_id/c/invocation_id/i/experiment_id/e1/run_id/u/row_id/w/chat/completions"
+        let upstream = try await ScriptedHTTPServer.start { _ in .json(GatewayFixture.completion("hello")) }
+        try await GatewayFixture.with(upstream: upstream.url + "/v1") { gateway in
+            for body in Self.strangeLines {
                 let response = try await gateway.post("/logs", body)
                 #expect(response.status == 200, "\(body.prefix(80)): \(response.text)")
             }
+            // Each where it belongs, and where it does not.
+            let all = Self.strangeLines + Self.strangeRollouts + Self.strangeScores + Self.strangeCalls
+            for (route, own) in [
+                ("/v1/logs/batch", Self.strangeLines), ("/v1/rollouts", Self.strangeRollouts),
+                ("/v1/scores", Self.strangeScores),
+            ] {
+                for body in all {
+                    let response = try await gateway.post(route, "[\(body)]")
+                    let result = response.json["results"]?[0]
+                    let name = "\(route) \(body.prefix(80)): \(response.text.prefix(300))"
+                    #expect(response.status == 200 && result?["ok"]?.bool == own.contains(body), "\(name)")
+                    #expect(result?["ok"]?.bool == true || result?["code"]?.int == 400, "\(name)")
+                    #expect(try await gateway.post(route, body).status == 400, "\(name)")
+                }
+            }
+            for body in all {
+                for path in [tagged, "/v1/chat/completions"] {
+                    let response = try await gateway.post(path, body)
+                    #expect(response.status == 200, "\(path) \(body.prefix(80)): \(response.text)")
+                }
+            }
+            #expect(upstream.requests.count == 2 * all.count)
+            // And what has been taken can be read.
             let entries = try await gateway.get("/logs?tags=rollout_id:s").json["entries"]?.array
-            #expect(entries?.count == bodies.count)
-            #expect(try await gateway.status("s")["status"] == .null)
+            #expect(entries?.count == 2 * Self.strangeLines.count)
+            let page = try await gateway.get("/v1/rollouts/s").json
+            #expect(page["status"] == .null && page["scores"]?.array?.count == Self.strangeScores.count)
+            let traces = try await gateway.get("/v1/traces?tags=rollout_id:c").json["traces"]?.array
+            #expect(traces?.count == all.count)
+            #expect(try await gateway.get("/v1/rollouts/c/traces").status == 200)
         }
+        await upstream.stop()
     }
 }

@@ -74,6 +74,40 @@ import WireJSON
         }
     }
 
+    @Test("the request id of an answer that failed is with the line of JSON that says why") func requestID()
+        async throws
+    {
+        let gate = Gate()
+        defer { gate.open() }
+        try await LimitedGateway.with(
+            ["--log-format", "json", "--max-pending-records", "1"],
+            answer: { _ in
+                await gate.pass()
+                return .json(GatewayFixture.completion("hello"))
+            }
+        ) { gateway in
+            let held = try await gateway.send("r")
+            try await gateway.upstream.waitForRequests(1)
+            let answers = try await [gateway.log(), gateway.log()]
+            let ids = answers.compactMap { $0.header("x-rollcall-request-id") }
+            #expect(answers.map(\.status) == [503, 503] && Set(ids).count == 2)
+            for (id, answer) in zip(ids, answers) {
+                func lines() -> [JSONValue] {
+                    gateway.process.errors.split(separator: "\n").compactMap { try? JSONValue(parsing: Array($0.utf8)) }
+                        .filter { $0["request"]?.string == id }
+                }
+                try await eventually("line with \(id)") { !lines().isEmpty }
+                let line = try #require(lines().first)
+                #expect(lines().count == 1 && line["level"]?.string == "warning", "\(lines())")
+                #expect(line["path"]?.string == "/logs" && line["logger"]?.string == "rollcall.gateway", "\(line)")
+                let reason = try #require(answer.json["error"]?["message"]?.string)
+                #expect(line["message"]?.string?.contains(reason) == true, "\(line)")
+            }
+            gate.open()
+            #expect(try await held.response().status == 200)
+        }
+    }
+
     @Test(
         "a setting that cannot be is refused in one sentence that names it, with 64",
         arguments: [

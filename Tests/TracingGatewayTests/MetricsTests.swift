@@ -54,16 +54,24 @@ import WireJSON
 
 @Suite("TracingGateway: metrics") struct MetricsTests {
     private func value(_ gateway: GatewayFixture, _ series: String) async throws -> Double? {
-        let text = try await gateway.get("/metrics").text
-        return text.split(separator: "\n").first { $0.hasPrefix(series + " ") }
+        value(of: series, in: try await gateway.get("/metrics").text)
+    }
+
+    private func value(of series: String, in text: String) -> Double? {
+        text.split(separator: "\n").first { $0.hasPrefix(series + " ") }
             .flatMap { Double($0.dropFirst(series.count + 1)) }
     }
 
-    @Test("they tell of calls, lines, statuses, commits, problems and sizes") func values() async throws {
+    @Test("they tell of calls, tokens, lines, statuses, commits, problems, sizes and late loops") func values()
+        async throws
+    {
+        var completion = GatewayFixture.completion("hello").object ?? [:]
+        completion.append("usage", ["prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10])
+        let answer = JSONValue.object(completion)
         try await ScriptedHTTPServer.with({ request in
             guard request.path.contains("chat/completions") else { return .text("no", status: 404) }
             if request.json?["model"]?.string == "broken" { return .text("no", status: 500) }
-            return .json(GatewayFixture.completion("hello"))
+            return .json(answer)
         }) { upstream in
             try await GatewayFixture.with(upstream: upstream.url + "/v1") { gateway in
                 let path = "/rollout_id/r/invocation_id/i/experiment_id/e/run_id/u/row_id/w/chat/completions"
@@ -84,6 +92,11 @@ import WireJSON
                     (#"rollcall_http_requests_total{method="POST",status="200"}"#, 3), ("rollcall_ready", 1),
                     ("rollcall_calls_in_flight", 0), ("rollcall_records_pending", 0),
                     (#"rollcall_commits_total{result="failed"}"#, 0),
+                    (#"rollcall_tokens_total{kind="prompt"}"#, 14), (#"rollcall_tokens_total{kind="completion"}"#, 6),
+                    ("rollcall_records_refused_total", 0), ("rollcall_records_pending_bytes", 0),
+                    ("rollcall_watched_rollouts", 0), ("rollcall_waiting_requests", 0), ("rollcall_event_streams", 0),
+                    // Three calls and three lines.
+                    ("rollcall_commit_records_sum", 6),
                 ]
                 for (series, number) in expected {
                     let found = try await value(gateway, series)
@@ -100,7 +113,51 @@ import WireJSON
                     let found = try #require(try await value(gateway, series), "\(series)")
                     #expect(found >= number, "\(series)")
                 }
+                // An event loop looks ten times a second how late it is, as long as it has connections to upstreams.
+                try await eventually("lag") {
+                    try await value(gateway, "rollcall_event_loop_lag_seconds_count") ?? 0 > 0
+                }
+                let text = try await gateway.get("/metrics").text
+                let commits = try #require(value(of: #"rollcall_commits_total{result="committed"}"#, in: text))
+                #expect(value(of: "rollcall_commit_records_count", in: text) == commits)
+                #expect(value(of: "rollcall_commit_seconds_count", in: text) == commits)
+                for histogram in ["rollcall_event_loop_lag_seconds", "rollcall_commit_seconds"] {
+                    let count = try #require(value(of: histogram + "_count", in: text))
+                    let sum = try #require(value(of: histogram + "_sum", in: text))
+                    #expect(value(of: histogram + #"_bucket{le="+Inf"}"#, in: text) == count)
+                    // What is counted in other units than seconds is far beyond.
+                    #expect(sum >= 0 && sum < 60 * count, "\(histogram): \(sum)")
+                }
             }
+        }
+    }
+
+    @Test("records that find no room are counted, and what was refused for them, as are those that wait")
+    func refusals() async throws {
+        let gate = Gate()
+        defer { gate.open() }
+        try await LimitedGateway.with(
+            ["--max-pending-records", "1"],
+            answer: { _ in
+                await gate.pass()
+                return .json(GatewayFixture.completion("hello"))
+            }
+        ) { gateway in
+            let held = try await gateway.send("r")
+            try await gateway.upstream.waitForRequests(1)
+            #expect(try await gateway.call().status == 503)
+            #expect(try await gateway.log().status == 503)
+            let text = try await gateway.process.request("GET", "/metrics").text
+            for (series, number) in [
+                ("rollcall_records_refused_total", 2), ("rollcall_records_pending", 1), ("rollcall_calls_in_flight", 1),
+                (#"rollcall_call_problems_total{code="store_unavailable",status="503"}"#, 1),
+                (#"rollcall_http_requests_total{method="POST",status="503"}"#, 1), ("rollcall_ready", 1),
+            ] as [(String, Double)] {
+                #expect(value(of: series, in: text) == number, "\(series)")
+            }
+            #expect(value(of: "rollcall_records_pending_bytes", in: text) ?? 0 > 0)
+            gate.open()
+            #expect(try await held.response().status == 200)
         }
     }
 

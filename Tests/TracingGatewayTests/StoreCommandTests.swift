@@ -5,6 +5,7 @@ import SQLiteTraceStore
 import TestSupport
 import Testing
 import TraceStore
+import TracingGateway
 import WireJSON
 
 /// The built command beside a gateway that runs, and without one.
@@ -101,6 +102,65 @@ import WireJSON
             #expect(rest.output == "1 rollouts deleted\n", "\(rest.errors)")
             let check = try await Self.run(["check", "--store", store])
             #expect(check.output.contains("is whole: 0 rollouts, 0 calls, 0 lines"), "\(check.output)")
+        }
+    }
+
+    @Test("--retain and silent_since delete what nothing has come of since then, of all or of what is named")
+    func retention() async throws {
+        try await withScratch { folder in
+            let path = folder.appending(path: "traces.sqlite").path
+            let store = "sqlite:\(path)"
+            let now = SQLiteTraceStore.now()
+            func hoursAgo(_ hours: Int64) -> Int64 { now - hours * 3_600_000_000 }
+            /// A line of each, of an experiment of its own, as a gateway stored it then.
+            func write(_ rollouts: [String], at time: Int64) throws {
+                let store = try SQLiteTraceStore(path: path, now: { time })
+                let records = rollouts.map { rollout in
+                    StoreRecord.log(
+                        LogRecord(
+                            account: .default, program: "eval_protocol", message: "m", severity: "INFO",
+                            tags: ["rollout_id:\(rollout)", "experiment_id:of-\(rollout)"]))
+                }
+                _ = try store.apply(records)
+                try store.close()
+            }
+            try write(["ancient"], at: hoursAgo(9))
+            try write(["old-1", "old-2", "old-3", "woken"], at: hoursAgo(3))
+            try write(["woken", "new"], at: now)
+
+            let gateway = try RollcallProcess("gateway", ["--port", "0", "--store", store])
+            defer { gateway.end() }
+            let url = try await gateway.ready()["url"]?.string ?? ""
+            func expectRollouts(_ expected: String...) async throws {
+                var found: [String] = []
+                for rollout in ["ancient", "old-1", "old-2", "old-3", "woken", "new"] {
+                    let page = try await gateway.request("GET", "/v1/rollouts/\(rollout)")
+                    if page.status == 200 { found.append(rollout) }
+                }
+                #expect(found == expected)
+            }
+            func delete(_ query: String, silentSince time: Int64) async throws -> JSONValue {
+                let since = Timestamp(microseconds: time)
+                return try await gateway.request("DELETE", "/v1/rollouts?\(query)silent_since=\(since)").json
+            }
+            try await expectRollouts("ancient", "old-1", "old-2", "old-3", "woken", "new")
+            #expect(try await delete("", silentSince: hoursAgo(6)) == ["deleted": 1])
+            try await expectRollouts("old-1", "old-2", "old-3", "woken", "new")
+            let first = "experiment_id=of-old-1&experiment_id=of-woken&experiment_id=of-new&"
+            #expect(try await delete(first, silentSince: hoursAgo(6)) == ["deleted": 0])
+            #expect(try await delete(first, silentSince: hoursAgo(1)) == ["deleted": 1])
+            try await expectRollouts("old-2", "old-3", "woken", "new")
+            let experiments = ["old-2", "woken", "new"].flatMap { ["--experiment", "of-\($0)"] }
+            let second = try await Self.run(["prune", "--gateway", url, "--retain", "1h"] + experiments)
+            #expect(second.output == "1 rollouts deleted\n", "\(second.errors)")
+            try await expectRollouts("old-3", "woken", "new")
+            gateway.signal(SIGTERM)
+            #expect(try await gateway.exitCode() == 0)
+
+            let third = try await Self.run(["prune", "--store", store, "--retain", "1h"])
+            #expect(third.output == "1 rollouts deleted\n", "\(third.errors)")
+            let check = try await Self.run(["check", "--store", store])
+            #expect(check.output.contains("is whole: 2 rollouts, 0 calls, 3 lines"), "\(check.output)\(check.errors)")
         }
     }
 

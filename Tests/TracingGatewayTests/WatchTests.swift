@@ -33,11 +33,27 @@ import WireJSON
 
     private func reason(_ status: JSONValue) -> String? { status["status"]?["details"]?[0]?["reason"]?.string }
 
+    /// Where calls of the rollout's attempt go.
+    private func calls(_ rollout: String, attempt: String) -> String {
+        "/attempt/\(attempt)/rollout_id/\(rollout)/invocation_id/i/experiment_id/e1/run_id/u/row_id/w/v1"
+            + "/chat/completions"
+    }
+
+    /// Returns when one request waits for a status. It may wait longer than a test waits for an answer: only what wakes
+    /// it brings one.
+    private func oneWaits(_ gateway: GatewayFixture) async throws {
+        try await eventually("request that waits") {
+            try await gateway.get("/metrics").text.contains("\nrollcall_waiting_requests 1\n")
+        }
+    }
+
     @Test("a passed deadline wakes who waits, at once, with DEADLINE_EXCEEDED") func deadline() async throws {
         try await GatewayFixture.with { gateway in
+            async let woken = gateway.status("r", "&wait_seconds=60")
+            try await oneWaits(gateway)
             let answer = try await gateway.post("/v1/rollouts", [item("r", ["deadline_seconds": 0.5])])
             #expect(answer.json["results"]?[0]?["ok"]?.bool == true, "\(answer.text)")
-            let status = try await gateway.status("r", "&wait_seconds=20")
+            let status = try await woken
             #expect(status["status"]?["code"]?.int == 4)
             #expect(reason(status) == "DEADLINE_PASSED")
             #expect(status["status"]?["details"]?[0]?["metadata"]?["blame"]?.string == "unknown")
@@ -52,9 +68,13 @@ import WireJSON
 
     @Test("a lease that is not renewed ends the rollout with UNAVAILABLE, for events too") func lease() async throws {
         try await GatewayFixture.with { gateway in
+            let reader = try await EventTests.Reader(gateway, "rollout_id=r")
+            #expect(try await reader.wait(for: 1).map(\.name) == ["ready"])
+            async let woken = gateway.status("r", "&wait_seconds=60")
+            try await oneWaits(gateway)
             let answer = try await gateway.post("/logs", running("r", lease: 0.5, attempt: "a"))
             #expect(answer.json == ["attempt": 1, "current": true, "final": nil])
-            let status = try await gateway.status("r", "&wait_seconds=20")
+            let status = try await woken
             #expect(status["status"]?["code"]?.int == 14)
             #expect(reason(status) == "LEASE_EXPIRED")
             #expect(status["status"]?["message"]?.string?.contains("0.5 s") == true)
@@ -63,30 +83,42 @@ import WireJSON
             // The superseded line is kept and shown when asked for.
             let all = try await gateway.get("/logs?tags=rollout_id:r&attempt=all").json["entries"]?.array ?? []
             #expect(all.contains { $0["superseded"]?.bool == true })
+            // The subscriber is told the end, and not the late line.
+            try await gateway.log("r", code: 101, attempt: "b")
+            let events = try await reader.wait(for: 4)
+            #expect(events[1...].map(\.code) == [101, 14, 101])
+            #expect(events[1...].map { $0.data["attempt"]?.string } == ["a", "a", "b"])
+            #expect(events[2].data["status"] == status["status"])
         }
     }
 
     @Test("renewals, lines and calls keep a lease, and a renewal is no line") func renewals() async throws {
-        try await GatewayFixture.with { gateway in
-            for rollout in ["renewed", "lines", "calls"] {
-                _ = try await gateway.post("/logs", running(rollout, lease: 1.5, attempt: "a"))
+        let upstream = try await ScriptedHTTPServer.start { _ in .json(GatewayFixture.completion("hello")) }
+        try await GatewayFixture.with(upstream: upstream.url + "/v1") { gateway in
+            let kept = ["renewed", "lines", "calls"]
+            // Begun last, the lease that nothing renews would be over last.
+            for rollout in kept + ["silent"] {
+                _ = try await gateway.post("/logs", running(rollout, lease: 2, attempt: "a"))
             }
-            for _ in 0..<8 {
-                let renewal = running("renewed", lease: 1.5, renewal: true, attempt: "a")
+            try await eventually("end of the lease that nothing renews") {
+                let renewal = running("renewed", lease: 2, renewal: true, attempt: "a")
                 let answer = try await gateway.post("/logs", renewal)
                 #expect(answer.json == ["attempt": 1, "current": true, "final": nil])
                 let batch = try await gateway.post("/v1/logs/batch", [renewal])
                 #expect(batch.json["results"]?[0]?["ok"]?.bool == true)
                 try await gateway.log("lines", attempt: "a")
-                try await gateway.record("calls", attempt: "a")
-                try await Task.sleep(for: .milliseconds(300))
+                let call: JSONValue = ["model": "m", "messages": [["role": "user", "content": "hi"]]]
+                #expect(try await gateway.post(calls("calls", attempt: "a"), call).status == 200)
+                try await Task.sleep(for: .milliseconds(200))
+                return try await gateway.status("silent")["status"]?["code"]?.int == 14
             }
-            for rollout in ["renewed", "lines"] {
+            for rollout in kept {
                 #expect(try await gateway.status(rollout)["status"]?["code"]?.int == 101, "\(rollout)")
             }
             let lines = try await gateway.get("/logs?tags=rollout_id:renewed").json["entries"]?.array
             #expect(lines?.count == 1)
         }
+        await upstream.stop()
     }
 
     @Test("a renewal of a lease that the gateway does not know is a RUNNING line") func unknownRenewal() async throws {
@@ -114,7 +146,7 @@ import WireJSON
         let renewal = running("r", lease: 3, renewal: true, attempt: "a").description
         let answer = try await gateway.request("POST", "/logs", body: renewal)
         #expect(answer.json == ["attempt": 1, "current": true, "final": nil])
-        let status = try await gateway.request("GET", "/v1/status?rollout_id=r&wait_seconds=20")
+        let status = try await gateway.request("GET", "/v1/status?rollout_id=r&wait_seconds=60")
         #expect(status.json["status"]?["code"]?.int == 14)
         gateway.signal(SIGTERM)
         #expect(try await gateway.exitCode() == 0)
@@ -127,11 +159,11 @@ import WireJSON
         }
         try await GatewayFixture.with(upstream: upstream.url + "/v1") { gateway in
             _ = try await gateway.post("/v1/rollouts", [item("r", attempt: "a", ["budget": ["calls": 2]])])
-            let path =
-                "/attempt/a/rollout_id/r/invocation_id/i/experiment_id/e1/run_id/u/row_id/w/v1/chat/completions"
+            let path = calls("r", attempt: "a")
             let body: JSONValue = ["model": "m", "messages": [["role": "user", "content": "hi"]]]
             for _ in 0..<2 { #expect(try await gateway.post(path, body).status == 200) }
-            let waiting = Task { try await gateway.status("r", "&wait_seconds=20") }
+            async let woken = gateway.status("r", "&wait_seconds=60")
+            try await oneWaits(gateway)
             for _ in 0..<2 {
                 let refused = try await gateway.post(path, body)
                 #expect(refused.status == 429)
@@ -140,7 +172,7 @@ import WireJSON
                 #expect(refused.json["error"]?["param"]?.string == "budget.calls")
                 #expect(refused.json["error"]?["type"]?.string == "insufficient_quota")
             }
-            let status = try await waiting.value
+            let status = try await woken
             #expect(status["status"]?["code"]?.int == 8)
             #expect(reason(status) == "BUDGET_CALLS")
             #expect(status["status"]?["details"]?[0]?["metadata"]?["blame"]?.string == "policy")
