@@ -94,8 +94,8 @@ struct RolloutRoutes {
         guard links.count <= limits.treeCalls else {
             throw Problem(
                 .unprocessableContent,
-                "the rollout has more than \(limits.treeCalls) calls (--max-calls-per-tree); read one attempt of it with attempt=ID, or its "
-                    + "calls by time with /v1/traces?tags=rollout_id:ID&from_timestamp=TIME&to_timestamp=TIME",
+                "the rollout has more than \(limits.treeCalls) calls (--max-calls-per-tree); read one attempt of it with "
+                    + "attempt=ID, or its calls by time with /v1/traces?tags=rollout_id:ID&from_timestamp=TIME&to_timestamp=TIME",
                 parameter: "attempt", code: "too_many_calls")
         }
         let answer = ConversationAnswer(
