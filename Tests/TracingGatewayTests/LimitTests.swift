@@ -254,8 +254,17 @@ import WireJSON
                 }
                 try await gateway.upstream.waitForRequests(1)
                 #expect(gateway.upstream.requests.count <= loops)
+                if flag == "--max-upstream-waiting" {
+                    try await eventually("calls that wait, in the metrics") {
+                        try await gateway.process.request("GET", "/metrics").text.split(separator: "\n")
+                            .contains { $0.hasPrefix("rollcall_calls_waiting ") && !$0.hasSuffix(" 0") }
+                    }
+                }
                 gate.open()
                 #expect(try await gateway.call().status == 200)
+                try await eventually("none that waits") {
+                    try await gateway.process.request("GET", "/metrics").text.contains("\nrollcall_calls_waiting 0\n")
+                }
             }
         }
     }
